@@ -22,7 +22,8 @@
 //    frame.link("#/jobs", {}, "Jobs")    an <a>, or, where no page is there (yet), a <span>
 //    frame.repeat(read, …)     read(signal) now, and again when something has changed; not while nobody looks
 //    frame.signal              aborted when the page is left; give it to every request and listener
-//    frame.live                live.js: queues as they change; keepFollowing() there follows one job
+//    frame.follow(path, heard) messages of one job or request, as they come
+//    frame.live                live.js: queues as they change
 //    frame.title("…")          another title, once it is known
 //    frame.go("#/…")           go there
 
@@ -30,12 +31,16 @@ import { news, pause } from "./api.js";
 import { banner, setTheme, tellCaller, tellDead, tellOf, turnTheme } from "./bar.js";
 import { button, h, hollow } from "./kit.js";
 import { showHelp, takeKeys } from "./keys.js";
-import { Live } from "./live.js";
+import { keepFollowing, Live } from "./live.js";
+import { hashOf } from "./search.js";
 import { signIn, signInAgain, signOut } from "./signin.js";
 
 /** Hash -> the file in pages/ that shows it. */
 const ROUTES = [
   ["/", "overview"],
+  ["/jobs", "jobs"],
+  ["/jobs/{id}", "job"],
+  ["/requests/{id}", "request"],
   ["/queues", "queues"],
   ["/queues/{queue}", "queue"],
   ["/workers", "workers"],
@@ -115,6 +120,17 @@ class Frame {
       await this._rest(seen, busy_s, calm_s).catch(() => {});
     }
   }
+  /** Follow one job or request: heard(message). The stream is let go of while the tab is hidden or frozen. */
+  async follow(path, heard, signal = this.signal) {
+    while (!signal.aborted) {
+      await live.ready(signal).catch(() => {});
+      const cut = new AbortController();
+      const look = () => ["hidden", "frozen"].includes(live.name) && cut.abort();
+      live.addEventListener("state", look, { signal: cut.signal });
+      await keepFollowing(path, heard, AbortSignal.any([signal, cut.signal]));
+      cut.abort();
+    }
+  }
   async _rest(seen, busy_s, calm_s) {
     const until_ms = Date.now() + calm_s * 1000;
     await pause(busy_s * 1000, this.signal);
@@ -180,12 +196,11 @@ function unloaded() {
   return alone("This page did not load", hollow("warn", "Something is missing", why, again));
 }
 
-function search(event) {
+async function search(event) {
   event.preventDefault();
   const text = event.target.elements.find.value.trim();
-  if (!text) return;
-  const isJob = /^[a-z0-9][a-z0-9_-]*-[0-9a-f]{32}$/.test(text);
-  location.hash = isJob ? `#/jobs/${text}` : `#/jobs?${new URLSearchParams({ q: text })}`;
+  const where = { isQueue: (name) => live.queues.has(name), hasRequests: find("#/requests/a") !== null };
+  location.hash = text ? await hashOf(text, where) : "#/jobs";
 }
 
 /** Another key, or none, is used from now on: what the old one has shown goes. */

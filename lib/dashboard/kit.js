@@ -10,6 +10,11 @@ export function h(tag, props, ...children) {
 export function svg(tag, props, ...children) {
   return fill(document.createElementNS(SVG, tag), props, children);
 }
+/** Put children, as h takes them, in the place of those that are there. */
+export function put(element, ...children) {
+  element.replaceChildren();
+  fill(element, {}, children);
+}
 function fill(element, props, children) {
   for (const [name, value] of Object.entries(props ?? {})) {
     if (name === "on") for (const [event, heard] of Object.entries(value)) element.addEventListener(event, heard);
@@ -26,10 +31,12 @@ export function icon(name, className = "") {
   return svg("svg", { class: `icon ${className}`, viewBox: "0 0 16 16", "aria-hidden": "true" }, use);
 }
 
-/** A job's state, or the event `retried`: its shape and its word. */
+/** A job's state, or the outcome of an attempt: its shape and its word. */
 export function state(name, { pill = false, word = name } = {}) {
-  return h("span", { class: `state ${name}${pill ? " pill" : ""}` }, icon(name, name === "active" ? "spin" : ""), word);
+  const like = LIKE[name] ?? name;
+  return h("span", { class: `state ${like}${pill ? " pill" : ""}` }, icon(like, like === "active" ? "spin" : ""), word);
 }
+const LIKE = { snoozed: "delayed", released: "cancelled", crashed: "dead" };
 
 /** A button, or a link that looks like one if there is a href. kind: main, danger, bare, tiny. */
 export function button(label, { glyph, kind = "", href, ...props } = {}) {
@@ -46,6 +53,19 @@ export function ghosts(rows = 4) {
   };
   const row = (_, at) => h("li", {}, bar(`${[62, 48, 70, 55][at % 4]}%`));
   return h("ul", { class: "list", "aria-busy": "true", "aria-label": "Loading" }, Array.from({ length: rows }, row));
+}
+
+/** A panel with a heading. head: what else stands in its head. */
+export function panel(title, head, ...content) {
+  return h("section", { class: "panel", "aria-label": title }, h("header", {}, h("h2", {}, title), head), content);
+}
+
+/** A bar of progress. fraction: 0 to 1. */
+export function progressBar(label, fraction) {
+  const bar = h("i", {});
+  bar.style.width = `${fraction * 100}%`;
+  const value = { "aria-valuenow": Math.round(fraction * 100), "aria-valuemin": 0, "aria-valuemax": 100 };
+  return h("div", { class: "progress", role: "progressbar", "aria-label": label, ...value }, bar);
 }
 
 /** What stands where there is nothing: an icon, a heading, a sentence, and what one can do. */
@@ -93,15 +113,6 @@ export function copier(source, text = () => source.textContent) {
 /** A text as one word of a POSIX shell. */
 export const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** A request as curl; $KEY stands for the key, which is not shown. */
-export function curlFor(frame, path, body, method = "POST") {
-  const key = frame.caller.asks_for_key ? `  -H "Authorization: Bearer $KEY" \\\n` : "";
-  const how = method === "POST" ? "" : `-X ${method} `;
-  const address = quoted(new URL(path, document.baseURI).href);
-  const data = quoted(JSON.stringify(body));
-  return `curl -i ${how}${address} \\\n${key}  -H 'Content-Type: application/json' \\\n  -d ${data}`;
-}
-
 /** Show elements in a <dialog>. It is closed by Escape and by its `close`, and then thrown away. */
 export function showDialog(label, ...content) {
   const dialog = h("dialog", { "aria-label": label }, h("div", { class: "sheet" }, content));
@@ -110,6 +121,12 @@ export function showDialog(label, ...content) {
   dialog.showModal();
   return dialog;
 }
+
+/** "email-01a2074f9c0b80008000…" -> "01a2074f9c0b". */
+export const shortId = (id) => id.split("-").at(-1).slice(0, 12);
+
+/** "app-1.4711.9f86d081" -> "app-1 · 4711"; "" for no worker. */
+export const workerOf = (id) => (id ?? "").replace(/^(.*)\.(\d+)\.[0-9a-f]+$/, "$1 · $2");
 
 // Words for numbers.
 const NUMBER = new Intl.NumberFormat("en");

@@ -51,6 +51,18 @@ class Keys(BrowserCase):
         writer.wait_for("button", "New job")
         writer.wait_for("button", "Post a job")
 
+        # On the page of a job; and no curl there shows a key.
+        job_id = self.post("noop", {}, delay_s=3600, key=WRITE)
+        for tab, key, acts in ((reader, READ, ["curl"]), (writer, WRITE, ["cancel", "curl"])):
+            tab.bring_to_front()
+            tab.js(f"location.hash = '#/jobs/{job_id}'")
+            tab.wait_for("[data-act=curl]")
+            shown = tab.js("[...document.querySelectorAll('[data-act]')].map(one => one.dataset.act)")
+            self.assertEqual(acts, shown)
+            tab.press("y")
+            self.assertIn('"Authorization: Bearer $KEY"', tab.text("dialog .curl"))
+            self.assertNotIn(key, tab.js("document.documentElement.outerHTML"))
+
     def test_a_key_that_may_not_change_a_queue_sees_how_it_is(self) -> None:
         tab = self.signed_in(WRITE)
         tab.js("location.hash = '#/queues/default'")

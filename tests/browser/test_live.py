@@ -22,6 +22,9 @@ class LivePage(BrowserCase):
     def streams(self, tab: Tab) -> int:
         return sum("digest_s" in url for url in tab.requested)
 
+    def begun_streams(self) -> int:
+        return sum("/api/events" in line["msg"] for line in self.server.logged("request.started"))
+
     def ended_streams(self) -> int:
         """How many streams the server has ended: each has a second line in the log once it is over."""
         begun = {line["request_id"] for line in self.server.logged("request.started") if "/api/events" in line["msg"]}
@@ -62,6 +65,20 @@ class LivePage(BrowserCase):
         self.hide(False)
         self.tab.wait_for("#live", "Live")
         self.assertEqual(2, self.streams(self.tab))
+
+    def test_the_page_of_a_job_lets_go_of_both_its_streams(self) -> None:
+        begun, job_id = self.begun_streams(), self.post("noop", {}, delay_s=3600)
+        self.tab.js(f"location.hash = '#/jobs/{job_id}'")
+        self.tab.wait_for(".verdict", "Begins in")
+        wait_until(lambda: self.begun_streams() == begun + 1, "the job is followed")
+        ended = self.ended_streams()
+        self.hide(True)
+        wait_until(lambda: self.ended_streams() == ended + 2, "both streams have ended")
+
+        self.hide(False)
+        self.tab.wait_for("#live", "Live")
+        self.server.request("POST", f"/api/jobs/{job_id}/cancel")
+        self.tab.wait_for(".verdict", "Cancelled.")
 
     def test_a_frozen_page_does_not_move(self) -> None:
         flag = self.server.folder / "go-on-too"

@@ -1,6 +1,7 @@
 """Every page of the dashboard as it is painted: no complaint, no other host, fit for eyes, ears and thumbs."""
 
 import unittest
+from typing import ClassVar
 
 from tests.browser.case import AUDIT, BrowserCase
 from tests.waiting import wait_until
@@ -8,6 +9,9 @@ from tests.waiting import wait_until
 # The hash, the title, and the words that the page shows once it has read what it shows.
 ROUTES = (
     ("#/", "Overview · Waybill", "Throughput"),
+    ("#/jobs?q=example&type=email", "Jobs · Waybill", "3 found."),
+    ("#/jobs/{dead}", "when_there {dead_short} · Waybill", "Attempt 1 · FileNotFoundError"),
+    ("#/requests/shop-1", "Request shop-1 · Waybill", "not ended yet."),
     ("#/queues", "Queues · Waybill", "reports"),
     ("#/queues/default", "default · Waybill", "FileNotFoundError"),
     ("#/hosts", "Receivers · Waybill", "api.example.com:443"),
@@ -20,7 +24,9 @@ MOST_PAINT_MS = 1000
 
 
 class Pages(BrowserCase):
-    """With jobs that ended well, badly, wait and run."""
+    """With jobs that ended well, badly, wait and run. jobs: ids that stand in ROUTES, by their names there."""
+
+    jobs: ClassVar[dict[str, str]] = {}
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -29,14 +35,17 @@ class Pages(BrowserCase):
             cls.post_one("email", {"to": "ann@example.com", "subject": "Hi", "text": "Hello"})
         cls.post_one("noop", {}, queue="reports")
         cls.post_one("noop", {}, queue="webhook", group="api.example.com:443")
-        cls.post_one("sleep", {"seconds": 60})
-        cls.post_one("when_there", {"until": "/nowhere/<img src=x onerror=document.title='owned'>"})
+        cls.post_one("sleep", {"seconds": 60}, request_id="shop-1")
+        dead = cls.post_one("when_there", {"until": "/nowhere/<img src=x onerror=document.title='owned'>"})
+        cls.jobs = {"dead": dead, "dead_short": dead[-32:-20]}
         wait_until(lambda: cls.counts("default")["dead"] == 1 and cls.counts("email")["completed"] == 3, "jobs end")
 
     @classmethod
-    def post_one(cls, type: str, payload: object, **fields: object) -> None:
-        status, job, _ = cls.server.request("POST", "/api/jobs", {"type": type, "payload": payload, **fields})
+    def post_one(cls, type: str, payload: object, *, request_id: str = "shop-0", **fields: object) -> str:
+        body = {"type": type, "payload": payload, **fields}
+        status, job, _ = cls.server.request("POST", "/api/jobs", body, **{"x-request-id": request_id})
         assert status == 202, job
+        return str(job["id"])
 
     @classmethod
     def counts(cls, queue: str) -> dict[str, int]:
@@ -46,13 +55,13 @@ class Pages(BrowserCase):
     def test_a_page_loads_without_a_complaint_and_asks_nothing_of_others(self) -> None:
         for hash, title, words in ROUTES:
             with self.subTest(hash):
-                tab = self.opened(hash)
+                tab = self.opened(hash.format(**self.jobs))
                 tab.wait_for("main", words)
                 tab.settle()
 
                 self.assertEqual([], tab.complaints)
                 self.assertEqual([], [url for url in tab.requested if not url.startswith(self.server.url)])
-                self.assertEqual(title, tab.js("document.title"))
+                self.assertEqual(title.format(**self.jobs), tab.js("document.title"))
                 self.assertEqual(1, tab.count("h1"))
 
     def test_a_breach_of_the_policy_would_be_seen(self) -> None:
@@ -69,7 +78,7 @@ class Pages(BrowserCase):
 
     def test_what_is_painted_can_be_read_named_and_touched(self) -> None:
         for hash, _, words in ROUTES:
-            tab = self.opened(hash)
+            tab = self.opened(hash.format(**self.jobs))
             tab.wait_for("main", words)
             for width, height in WIDTHS:
                 tab.resize(width, height)

@@ -1,9 +1,10 @@
 // The dialog "New job": a type of /api/types, a payload that its schema lets pass, the same as curl, and the job as it
 // runs.
 
+import { curlBox, curlOf } from "../actions.js";
 import { get, post } from "../api.js";
 import { parse, tree } from "../json.js";
-import { button, copier, curlFor, h, seconds, setText, showDialog, state } from "../kit.js";
+import { button, h, seconds, setText, showDialog, state } from "../kit.js";
 import { keepFollowing } from "../live.js";
 
 /** Payloads that do something at once, for the jobs that ship with Waybill. */
@@ -14,10 +15,9 @@ export const EXAMPLES = {
 const EMPTY = { string: "", integer: 0, number: 0, boolean: false, array: [], object: {}, null: null };
 const ENDED = new Set(["completed", "dead", "cancelled"]);
 
-/** The curl that posts this job; $KEY stands for the key, which is not shown. */
-export function curlOf(type, payload, frame) {
-  return curlFor(frame, "api/jobs", { type, payload });
-}
+/** The curl that posts a job of this type. */
+export const curlOfJob = (frame, type, payload) =>
+  curlOf(frame, "POST", "api/jobs", JSON.stringify({ type, payload }));
 
 /** A payload that has what the schema requires: the least that is worth editing. */
 export function sampleOf(schema) {
@@ -46,7 +46,7 @@ class NewJob {
     this.about = h("p", { class: "hint", id: "job-about" });
     const edited = { input: () => this._tellCurl() };
     this.payload = h("textarea", { id: "job-payload", rows: 7, spellcheck: "false", autocomplete: "off", on: edited });
-    this.curl = h("pre", { class: "curl", tabindex: "0", "aria-label": "The same as curl" });
+    this.curl = curlBox("");
     this.told = h("div", { role: "status" });
     this.send = button("Post the job", { kind: "main", type: "submit" });
   }
@@ -55,7 +55,6 @@ class NewJob {
     const row = (id, label, field, hint) => h("div", { class: "field" }, h("label", { for: id }, label), field, hint);
     const form = h("form", { class: "form", on: { submit: (event) => this._post(event) } },
       row("job-type", "Type", this.type, this.about), row("job-payload", "Payload, as JSON", this.payload),
-      h("div", { class: "curl-bar" }, h("h3", {}, "The same as curl"), h("span", { class: "gap" }), copier(this.curl)),
       this.curl, this.told,
       h("div", { class: "acts" }, button("Close", { on: { click: () => this.dialog.close() } }), this.send));
     this.dialog = showDialog("New job", h("h2", {}, "New job"), form);
@@ -92,7 +91,7 @@ class NewJob {
     const payload = this._typed();
     this.send.disabled = payload === undefined;
     const isTold = payload !== undefined;
-    setText(this.curl, isTold ? curlOf(this.type.value, payload, this.frame) : "The payload is no JSON yet.");
+    setText(this.curl[1], isTold ? curlOfJob(this.frame, this.type.value, payload) : "The payload is no JSON yet.");
   }
 
   async _post(event) {

@@ -120,9 +120,9 @@ class Overview {
   _nothingYet() {
     const place = h("section", { class: "panel", "aria-label": "No jobs so far" });
     const text = "Post the first one; it appears here by itself.";
-    import("./new_job.js").then(({ curlOf, EXAMPLES }) => {
+    import("./new_job.js").then(({ curlOfJob, EXAMPLES }) => {
       const words = { tabindex: "0", "aria-label": "The same as curl" };
-      const curl = h("pre", words, curlOf("email", EXAMPLES.email, this.frame));
+      const curl = h("pre", words, curlOfJob(this.frame, "email", EXAMPLES.email));
       const how = { glyph: "plus", kind: "main", on: { click: () => this._newJob() } };
       const acts = h("div", { class: "acts" }, this.frame.can("write") && button("Post a job", how));
       place.append(hollow("inbox", "No jobs so far", text, acts, curl, copier(curl)));

@@ -1,7 +1,7 @@
 // The lists of the overview: queues with the worst first, what fails, and what has run longest.
 
 import { spark } from "../charts.js";
-import { h, hollow, icon, now_ms, number, plural, seconds, setText, short, visible, when } from "../kit.js";
+import { h, hollow, icon, now_ms, number, plural, seconds, setText, short, visible, when, workerOf } from "../kit.js";
 import { oldestAge_s } from "../live.js";
 
 const AMBER_S = 60;
@@ -158,8 +158,7 @@ export class Running {
   }
 
   _item(job) {
-    const worker = /^(.*)\.(\d+)\.[0-9a-f]+$/.exec(job.worker_id ?? "");
-    const place = worker ? ` on ${worker[1]} · ${worker[2]}` : "";
+    const place = job.worker_id ? ` on ${workerOf(job.worker_id)}` : "";
     const type = h("strong", {}, visible(job.type ?? job.queue));
     const name = h("span", { class: "cut" }, type, h("span", { class: "faint" }, place));
     const took = seconds(Math.max(0, now_ms() - Date.parse(job.started_at)) / 1000);

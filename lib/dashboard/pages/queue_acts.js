@@ -1,8 +1,9 @@
 // What one does with a queue: its limits, and its dead jobs run again or deleted. Each dialog says what will happen,
 // has the same as curl, and one button that says what it does.
 
+import { curlOf } from "../actions.js";
 import { patch, post } from "../api.js";
-import { button, copier, curlFor, h, number, plural, setText, showDialog } from "../kit.js";
+import { button, copier, h, number, plural, setText, showDialog } from "../kit.js";
 
 /** A dialog of one act. fill(this) makes it ready; act() does it and returns the sentence of what happened. */
 class Ask {
@@ -66,7 +67,7 @@ export async function sweep(frame, queue, name, changed) {
   const sentence = h("p", { "aria-live": "polite" }, "Counting…");
   const ask = new Ask(frame, `${verb} dead jobs of ${queue}`, sentence);
   if (kind) ask.does.classList.replace("main", kind);
-  setText(ask.curl, curlFor(frame, path, body));
+  setText(ask.curl, curlOf(frame, "POST", path, JSON.stringify(body)));
   setText(ask.does, verb);
   ask.isOnce = true;
   ask.act = async () => {
@@ -124,7 +125,7 @@ export function limit(frame, queue, changed) {
   const tell = () => {
     const body = change();
     ask.does.disabled = !Object.keys(body).length;
-    setText(ask.curl, ask.does.disabled ? "Nothing is changed yet." : curlFor(frame, path, body, "PATCH"));
+    setText(ask.curl, ask.does.disabled ? "Nothing is changed yet." : curlOf(frame, "PATCH", path, JSON.stringify(body)));
   };
   setText(ask.does, "Set the limits");
   ask.isOnce = true;

@@ -1,0 +1,221 @@
+// #/jobs?queue=…&state=…&q=…: the jobs that fit, 50 a page. The address has the parameters of GET /api/jobs. A
+// search asks page after page until 50 are found, all has been looked at, or somebody stops it.
+
+import { curlOf, showCurl } from "../actions.js";
+import { get } from "../api.js";
+import {
+  button, ghosts, h, hollow, icon, number, plural, progressBar, put, setText, sum, trouble, visible,
+} from "../kit.js";
+import { textOf, tokensOf } from "../search.js";
+import { Bulk, Row, WHEN } from "./jobs_rows.js";
+
+const STATES = ["ready", "active", "delayed", "blocked", "dead", "completed", "cancelled"];
+const LIMIT = 50;
+const ORDERS = {
+  newest: "Newest first.", oldest: "Oldest first.", next: "What runs next is first.",
+  started: "What has run longest is first.",
+};
+
+export function page(frame, { query }) {
+  const jobs = new Jobs(frame, query);
+  const field = document.getElementById("find");
+  field.value = textOf(query);
+  const turn = (where) => () => frame.go(jobs.hashWith({ cursor: jobs[where] }));
+  const keys = {
+    x: ["choose the row", () => jobs.bulk.turn(), () => jobs.bulk.can],
+    r: ["run the chosen jobs again", () => jobs.bulk.act("retry"), () => jobs.bulk.can],
+    c: ["cancel the chosen jobs", () => jobs.bulk.act("cancel"), () => jobs.bulk.can],
+    "[": ["older", turn("next"), () => jobs.next],
+    "]": ["newer", turn("back"), () => jobs.back],
+  };
+  return { title: jobs.title, element: jobs.element, keys, stop: () => (field.value = "") };
+}
+
+class Jobs {
+  constructor(frame, query) {
+    Object.assign(this, { frame, query, rows: new Map(), next: null, back: null });
+    const [queue, state] = [query.get("queue"), query.get("state")];
+    this.isFiltered = [...query].some(([name]) => !["queue", "state", "cursor", "order"].includes(name));
+    this.title = queue ? `Jobs in ${queue}` : "Jobs";
+    this.order = h("p", { class: "soft" }, "Looking…");
+    const add = frame.can("write") && button("New job", { glyph: "plus", on: { click: () => this._newJob() } });
+    const title = h("div", {}, h("h1", {}, visible(this.title)), this.order);
+    const head = h("div", { class: "head" }, title, h("div", { class: "acts" }, add));
+    this.looked = h("div", { class: "looked", hidden: true });
+    const tabs = ["", ...STATES].map((name) => this._tab(name, state ?? ""));
+    this.states = h("nav", { class: "states", "aria-label": "By state" }, tabs);
+    this.bulk = new Bulk(frame, this.rows, () => this._read(frame.signal, true));
+    this.body = h("tbody", {});
+    this.table = this._table(WHEN[state] ?? ["Created"]);
+    this.none = h("div", {});
+    this.foot = h("footer", {});
+    this.loading = h("div", { class: "late" }, ghosts(8));
+    this.element = h("div", { class: "stack" }, head, h("section", { class: "panel", "aria-label": "Jobs" },
+      this._tokens(), this.looked, this.states, this.table, this.none, this.loading, this.bulk.element, this.foot));
+    frame.live.addEventListener("queues", () => this._count(), { signal: frame.signal });
+    this._count();
+    frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 60, failed: (problem) => this._fail(problem) });
+  }
+
+  /** The address of this list with other parameters; null takes one away. */
+  hashWith(changes) {
+    const query = new URLSearchParams(this.query);
+    query.delete("cursor");
+    for (const [name, value] of Object.entries(changes)) value ? query.set(name, value) : query.delete(name);
+    return `#/jobs${query.size ? `?${query}` : ""}`;
+  }
+
+  _tab(name, chosen) {
+    const count = h("span", { class: "num", "data-count": name });
+    const shape = name && h("span", { class: name }, icon(name));
+    const word = name ? name.charAt(0).toUpperCase() + name.slice(1) : "All";
+    // An order that one state alone has would be refused for another.
+    const href = this.hashWith({ state: name, order: null });
+    return h("a", { href, "aria-current": name === chosen ? "page" : null }, shape || "", word, count);
+  }
+
+  _tokens() {
+    const all = tokensOf(this.query).filter(([name]) => name !== "state");
+    const q = this.query.get("q");
+    const token = (name, parameter, value) => {
+      const link = { href: this.hashWith({ [parameter]: null }), "aria-label": `Without ${name || "the text"}` };
+      return h("span", { class: "token" }, name && h("b", {}, `${name}:`), visible(value), h("a", link, icon("cross")));
+    };
+    const shown = [...all.map((one) => token(...one)), q && token("", "q", q)];
+    return h("div", { class: "query pad", hidden: !all.length && !q }, shown);
+  }
+
+  _table([when]) {
+    const th = (label, kind = "") => h("th", { class: kind, scope: "col" }, label);
+    const pick = this.bulk.can && h("th", { class: "wide-only" }, this.bulk.all);
+    const names = ["st", "ty", "what", "at extra", "rq extra", "tk extra", "cr"];
+    const cols = [...(this.bulk.can ? ["pick"] : []), ...names].map((name) => h("col", { class: `col-${name}` }));
+    const head = [th("State"), th("Type and id"), th("What"), th("Try", "n wide-only extra"),
+      th("Queue", "wide-only extra"), th("Took", "n wide-only extra"), th(when, "n")];
+    const heads = h("thead", {}, h("tr", {}, pick, head));
+    return h("table", { class: "jobs rows", hidden: true }, h("colgroup", {}, cols), heads, this.body);
+  }
+
+  /** Counts stand on the tabs where they are those of the list: of a queue or of all, with no other filter. */
+  _count() {
+    if (this.isFiltered) return;
+    const { queues } = this.frame.live;
+    const queue = this.query.get("queue");
+    const all = queue ? [queues.get(queue)].filter(Boolean) : [...queues.values()];
+    if (!all.length) return;
+    const of = (name) => sum(all.map(({ counts }) => counts[name] ?? 0));
+    for (const place of this.states.querySelectorAll("[data-count]")) {
+      const name = place.dataset.count;
+      setText(place, number(name ? of(name) : sum(STATES.map(of))));
+    }
+  }
+
+  /** Read the page. Later, what is shown is changed in place while somebody is at it; new rows wait for a click. */
+  async _read(signal, isAsked = false) {
+    const isFirst = !this.hasRead;
+    // A search that took several requests is not done again by itself.
+    if (!isFirst && !isAsked && this.requests > 1) return;
+    this.stopping = new AbortController();
+    const both = AbortSignal.any([signal, this.stopping.signal]);
+    const query = new URLSearchParams(this.query);
+    query.set("fields", "summary");
+    const found = [];
+    let [page, requests, back] = [null, 0, null];
+    do {
+      query.set("limit", LIMIT - found.length);
+      try {
+        page = await get(`api/jobs?${query}`, { signal: both });
+      } catch (fault) {
+        if (signal.aborted || !this.stopping.signal.aborted) throw fault;
+        break; // Stopped: the page before tells where to go on.
+      }
+      if (!requests) back = page.back_to;
+      requests += 1;
+      found.push(...page.items);
+      if (page.next_cursor) query.set("cursor", page.next_cursor);
+      if (isFirst) this._tell(page, found, page.next_cursor && found.length < LIMIT);
+      if (isFirst) this._replace(found);
+    } while (page.next_cursor && found.length < LIMIT && !this.stopping.signal.aborted);
+    Object.assign(this, { hasRead: true, requests, back, next: page.next_cursor });
+    this._tell(page, found, false);
+    this._turns(found);
+    const isIdle = !this.table.matches(":hover, :focus-within") && !this.bulk.chosen.size;
+    if (isFirst || isAsked || isIdle) this._replace(found);
+    else this._merge(found);
+  }
+
+  _tell({ looked_at, of, order, warnings }, found, isGoing) {
+    setText(this.order, [ORDERS[order], ...warnings].join(" "));
+    this.looked.hidden = !this.isFiltered;
+    const secrets = this.query.has("q") ? " Payloads, errors and ids are searched; secrets are not." : "";
+    const text = `${number(found.length)} found. Looked at ${number(looked_at)} of ${plural(of, "job")}.`;
+    const stop = isGoing && button("Stop", { kind: "tiny", on: { click: () => this.stopping.abort() } });
+    const had = this.looked.contains(document.activeElement);
+    const said = h("span", { class: "num", role: isGoing ? null : "status" }, text);
+    put(this.looked, isGoing && progressBar("Searched", of ? Math.min(1, looked_at / of) : 1),
+      h("p", { class: "small soft" }, said, h("span", { class: "faint" }, secrets)), stop);
+    if (had && stop) stop.focus();
+    if (isGoing) return;
+    this.loading.remove();
+    put(this.none, !found.length && this._nothing());
+  }
+
+  _nothing() {
+    if (this.stopping.signal.aborted) return hollow("search", "Nothing so far", "The search was stopped.");
+    const tokens = tokensOf(this.query);
+    const [name, parameter] = this.query.has("q") ? ["the text", "q"] : (tokens.at(-1) ?? []);
+    const less = name && button(`Without ${name}`, { kind: "tiny", href: this.hashWith({ [parameter]: null }) });
+    const title = tokens.length || this.isFiltered ? "No job fits" : "There are no jobs";
+    return hollow("inbox", title, "A job that has ended is kept for a time only.", less);
+  }
+
+  _replace(found) {
+    // On a phone the tab that is chosen may stand behind the edge.
+    if (this.table.hidden) this.states.scrollLeft = (this.states.querySelector("[aria-current]")?.offsetLeft ?? 0) - 60;
+    this.table.hidden = !found.length;
+    for (const job of found) this._row(job);
+    this.body.replaceChildren(...found.map(({ id }) => this.rows.get(id).element));
+    const ids = new Set(found.map(({ id }) => id));
+    for (const id of [...this.rows.keys()].filter((one) => !ids.has(one))) this.rows.delete(id);
+    this.bulk.keep(ids);
+    this.newer?.remove();
+  }
+  _row(job) {
+    if (this.rows.has(job.id)) this.rows.get(job.id).show(job);
+    else this.rows.set(job.id, new Row(this.frame, job, this.bulk, this.query.get("state")));
+  }
+
+  _merge(found) {
+    const fresh = found.filter(({ id }) => !this.rows.has(id));
+    found.filter(({ id }) => this.rows.has(id)).forEach((job) => this._row(job));
+    this.newer?.remove();
+    if (!fresh.length) return;
+    const show = () => this._replace(found);
+    this.newer = button(`Show ${plural(fresh.length, "newer job")}`, { kind: "tiny", on: { click: show } });
+    this.foot.append(this.newer);
+  }
+
+  _turns(found) {
+    if (this.foot.contains(document.activeElement)) return;
+    const to = (label, cursor) => cursor && button(label, { kind: "tiny", href: this.hashWith({ cursor }) });
+    const older = found.length < LIMIT ? "Search on" : "Older";
+    const first = this.query.has("cursor") && !this.back && button("First", { kind: "tiny", href: this.hashWith({}) });
+    const curl = () => showCurl("The list as curl", curlOf(this.frame, "GET", `api/jobs?${this.query}`));
+    const key = (name, does) => [h("kbd", {}, name), ` ${does} `];
+    const keys = h("span", { class: "wide-only faint" }, key("j", ""), key("k", "walk ·"), key("Enter", "open"),
+      this.bulk.can && key("x", "choose"));
+    put(this.foot, h("span", { class: "num" }, `${number(found.length)} shown`), first, to("Newer", this.back),
+      to(older, this.next), keys, h("span", { class: "gap" }),
+      button("As curl", { glyph: "copy", kind: "bare tiny", on: { click: curl } }));
+  }
+
+  _fail(problem) {
+    setText(this.order, "");
+    this.loading.replaceChildren(trouble(problem));
+  }
+
+  async _newJob() {
+    const { newJob } = await import("./new_job.js");
+    newJob(this.frame);
+  }
+}

@@ -1,0 +1,149 @@
+// Rows of the list of jobs, and what is done to those that are chosen.
+
+import { curlBox, curlOf } from "../actions.js";
+import { post } from "../api.js";
+import { button, h, now_ms, plural, put, seconds, shortId, showDialog, state, visible, when } from "../kit.js";
+
+/** A state -> the time that its list is ordered by: its heading, and the field. */
+export const WHEN = {
+  completed: ["Ended", "finished_at"], dead: ["Ended", "finished_at"], cancelled: ["Ended", "finished_at"],
+  delayed: ["Due", "run_at"], active: ["Began", "started_at"],
+};
+
+export class Row {
+  constructor(frame, job, bulk, listed) {
+    Object.assign(this, { frame, bulk, time: WHEN[listed]?.[1] ?? "created_at" });
+    this.element = h("tr", { class: "go" });
+    this.box = h("input", { type: "checkbox", class: "box", "aria-label": `Choose ${job.id}` });
+    this.box.addEventListener("change", () => bulk.choose(job.id, this.box.checked));
+    this.show(job);
+  }
+
+  show(job) {
+    const text = JSON.stringify(job);
+    // An age grows though nothing has changed; a job that runs takes longer by now.
+    if (text === this.text && job.state !== "active") return;
+    Object.assign(this, { text, job });
+    const { id, attempts, max_attempts, error, started_at, finished_at } = job;
+    const end_ms = finished_at ? Date.parse(finished_at) : now_ms();
+    const hasRun = started_at && (finished_at || job.state === "active");
+    const took = hasRun ? seconds(Math.max(0, end_ms - Date.parse(started_at)) / 1000) : "–";
+    const isFailed = error && job.state !== "completed";
+    const failed = isFailed && h("span", { class: "cut dead small" }, visible(`${error.type}: ${error.message ?? ""}`));
+    const gist = h("span", { class: "cut gist" }, h("bdi", {}, visible(job.gist || "no payload")));
+    const had = this.element.contains(document.activeElement) && document.activeElement.closest(".what");
+    const link = this.frame.link(`#/jobs/${id}`, {}, gist, failed);
+    const kind = attempts > 1 ? "retried" : attempts ? "" : "zero";
+    const type = h("strong", { class: "cut" }, visible(job.type ?? "unreadable"));
+    const queue = this.frame.link(`#/jobs?queue=${job.queue}`, { class: "soft" }, job.queue);
+    put(this.element,
+      this.bulk.can && h("td", { class: "pick wide-only" }, this.box),
+      h("td", { class: "st" }, state(job.state)),
+      h("td", { class: "ty" }, h("span", { class: "kind" }, type, h("span", { class: "id" }, shortId(id)))),
+      h("td", { class: "what" }, link),
+      h("td", { class: `n wide-only extra ${kind}` }, `${attempts}/${max_attempts ?? "–"}`),
+      h("td", { class: "wide-only extra cut" }, queue),
+      h("td", { class: `n wide-only extra ${took === "–" ? "zero" : ""}` }, took),
+      h("td", { class: "n" }, job[this.time] ? when(job[this.time]) : "–"));
+    if (had) link.focus();
+  }
+}
+
+const WORDS = {
+  retry: ["Run again", "Each becomes ready in its queue, with its attempts at 0.", "main"],
+  cancel: ["Cancel", "What waits does not run any more. What runs is asked to stop.", "main"],
+  delete: ["Delete", "Their records, histories and logs are gone for good.", "danger"],
+};
+const FIT = { retry: ["dead", "cancelled", "completed"], cancel: ["ready", "delayed", "blocked", "active"] };
+FIT.delete = FIT.retry;
+
+/** The bar that is there while jobs are chosen. changed(): what was done shows in the list. */
+export class Bulk {
+  constructor(frame, rows, changed) {
+    Object.assign(this, { frame, rows, changed, chosen: new Set(), can: frame.can("write") });
+    this.element = h("div", { class: "bulk", role: "toolbar", "aria-label": "With the chosen jobs", hidden: true });
+    this.all = h("input", { type: "checkbox", class: "box", "aria-label": "Choose all that are shown" });
+    this.all.addEventListener("change", () => [...rows.keys()].forEach((id) => this.choose(id, this.all.checked)));
+  }
+
+  choose(id, isChosen) {
+    if (isChosen) this.chosen.add(id);
+    else this.chosen.delete(id);
+    this.rows.get(id).box.checked = isChosen;
+    this._show();
+  }
+  /** The row at which the reader is. */
+  turn() {
+    const id = this._at();
+    if (id) this.choose(id, !this.chosen.has(id));
+  }
+  _at() {
+    return [...this.rows].find(([, row]) => row.element.matches(".at, :focus-within"))?.[0];
+  }
+  keep(ids) {
+    for (const id of this.chosen) if (!ids.has(id)) this.chosen.delete(id);
+    this._show();
+  }
+
+  _show() {
+    const count = this.chosen.size;
+    this.element.hidden = !count;
+    this.all.checked = count > 0 && count === this.rows.size;
+    this.all.indeterminate = count > 0 && count < this.rows.size;
+    const states = new Set([...this.chosen].map((id) => this.rows.get(id).job.state));
+    const acts = Object.keys(WORDS).filter((name) => FIT[name].some((one) => states.has(one)));
+    const tiny = (label, click, name) => button(label, { kind: "tiny", "data-act": name, on: { click } });
+    const rows = acts.map((name) => tiny(`${WORDS[name][0]}…`, () => this.act(name), name));
+    const told = h("strong", { class: "num", role: "status" }, `${count} chosen`);
+    put(this.element, told, h("span", { class: "gap" }), rows,
+      tiny("Choose none", () => this.none()));
+  }
+  none() {
+    [...this.chosen].forEach((id) => this.choose(id, false));
+  }
+
+  /** Ask, with what a dry run says would happen, and do it to the chosen jobs, or to the row at which the reader is. */
+  async act(action) {
+    const ids = this.chosen.size ? [...this.chosen] : [this._at()].filter(Boolean);
+    if (!ids.length) return;
+    const [word, words, kind] = WORDS[action];
+    const { signal } = this.frame;
+    const said = h("div", { class: "soft" }, "Asking what would happen…");
+    const told = h("div", { role: "alert" });
+    const body = JSON.stringify({ action, ids });
+    const go = button(word, { kind, disabled: true });
+    const back = button("Leave it", { on: { click: () => dialog.close() } });
+    const dialog = showDialog(word, h("h2", {}, `${word}: ${plural(ids.length, "job")}`), said,
+      curlBox(curlOf(this.frame, "POST", "api/jobs/actions", body)), told, h("div", { class: "acts" }, back, go));
+    signal.addEventListener("abort", () => dialog.close());
+    const tell = ({ sentence }) => put(told, h("p", { class: "dead" }, sentence));
+    const attempt = (work) => work().catch((problem) => signal.aborted || tell(problem));
+    go.addEventListener("click", () => attempt(async () => {
+      go.disabled = true;
+      const { items } = await post("api/jobs/actions", body, { signal });
+      const refused = items.filter(({ problem }) => problem);
+      if (refused.length) told.replaceChildren(reasons(refused));
+      else dialog.close();
+      this.none();
+      await this.changed();
+    }));
+    await attempt(async () => {
+      const { items } = await post("api/jobs/actions", JSON.stringify({ action, ids, dry_run: true }), { signal });
+      const refused = items.filter(({ problem }) => problem);
+      const count = items.length - refused.length;
+      said.replaceChildren(h("p", {}, words), refused.length ? reasons(refused) : "");
+      go.textContent = `${word}: ${count}`;
+      go.disabled = !count;
+      go.focus();
+    });
+  }
+}
+
+/** Why some were left as they are: each reason once. */
+function reasons(refused) {
+  const all = new Map();
+  for (const { problem } of refused) all.set(problem.detail, (all.get(problem.detail) ?? 0) + 1);
+  const rows = [...all].map(([detail, count]) => h("li", {}, `${count} × ${detail}`));
+  const head = h("p", { class: "dead" }, `${plural(refused.length, "job")} left as before:`);
+  return h("div", {}, head, h("ul", { class: "small" }, rows));
+}

@@ -1,0 +1,63 @@
+// The search field: qualifiers and free text <-> the parameters of GET /api/jobs, which are those of #/jobs?… too.
+//
+//   paramsOf('queue:email state:dead,ready order 4711')  ->  queue=email&state=dead,ready&q=order 4711
+//   textOf(the same)                                      ->  'queue:email state:dead,ready order 4711'
+
+import { get } from "./api.js";
+import { now_ms } from "./kit.js";
+
+const QUALIFIERS = [
+  "queue", "state", "type", "tag", "error", "request", "worker", "group", "schedule", "workflow", "by",
+  "after", "before",
+];
+const PARAMETERS = { request: "request_id" };
+const JOB_ID = /^[a-z0-9][a-z0-9._-]*-[0-9a-f]{32}$/;
+const REQUEST_ID = /^(?=.*\d)[A-Za-z0-9._-]{6,128}$/;
+const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+const nameOf = (parameter) => (parameter === "request_id" ? "request" : parameter);
+
+/** What is searched for, as URLSearchParams. Times are also "2h" (ago), "today", and dates of the reader's zone. */
+export function paramsOf(text) {
+  const params = new URLSearchParams();
+  const words = [];
+  for (const [whole, name, value] of text.matchAll(/(?:([a-z]+):)?("[^"]*"|\S+)/g)) {
+    const plain = value.replace(/^"(.*)"$/s, "$1");
+    if (!QUALIFIERS.includes(name)) words.push(name ? whole : value);
+    else params.set(PARAMETERS[name] ?? name, name === "after" || name === "before" ? timeOf(plain) : plain);
+  }
+  if (words.length) params.set("q", words.length === 1 ? words[0].replace(/^"(.*)"$/s, "$1") : words.join(" "));
+  return params;
+}
+
+function timeOf(text) {
+  const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
+  if (unit) return new Date(now_ms() - count * UNITS_MS[unit]).toISOString();
+  // A date alone is one of UTC to Date.parse; the reader means their own.
+  const time = Date.parse(text.length === 10 ? `${text}T00:00` : text);
+  const at_ms = text === "today" ? new Date(now_ms()).setHours(0, 0, 0, 0) : time;
+  return Number.isNaN(at_ms) ? text : new Date(at_ms).toISOString(); // The API says what is wrong with it.
+}
+
+/** The text that paramsOf would make these of. */
+export function textOf(params) {
+  const parts = tokensOf(params).map(([name, , value]) => `${name}:${/[\s"]/.test(value) ? `"${value}"` : value}`);
+  return [...parts, params.get("q") ?? ""].join(" ").trim();
+}
+
+/** The qualifiers that are set: [name, parameter, value]. */
+export function tokensOf(params) {
+  const isToken = ([parameter, value]) => value && QUALIFIERS.includes(nameOf(parameter));
+  return [...params].filter(isToken).map(([parameter, value]) => [nameOf(parameter), parameter, value]);
+}
+
+/** The hash to which a search leads: a job, a request, or the list. */
+export async function hashOf(text, { isQueue, hasRequests }) {
+  if (JOB_ID.test(text)) return `#/jobs/${text}`;
+  if (isQueue(text)) return `#/jobs?${new URLSearchParams({ queue: text })}`;
+  if (hasRequests && REQUEST_ID.test(text)) {
+    const found = await get(`api/jobs?limit=1&fields=summary&request_id=${text}`).catch(() => null);
+    if (found?.items.length) return `#/requests/${text}`;
+  }
+  return `#/jobs?${paramsOf(text)}`;
+}

@@ -1,0 +1,105 @@
+"""#/jobs/<id>: a job that is dead, waits, runs or is gone, with its waterfall, log, payload and what came of it."""
+
+import json
+import unittest
+from typing import Any
+from urllib.parse import quote
+
+from tests.browser.case import BrowserCase
+from tests.browser.tab import Tab
+from tests.waiting import wait_until
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"></script>\u202e"
+
+
+class JobPage(BrowserCase):
+    def shown(self, job_id: str, words: str = "") -> Tab:
+        tab = self.opened(f"#/jobs/{job_id}")
+        tab.wait_for(".verdict", words)
+        return tab
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        job: dict[str, Any] = self.server.request("GET", f"/api/jobs/{job_id}")[1]
+        return job
+
+    def until(self, job_id: str, state: str) -> None:
+        wait_until(lambda: self.job(job_id)["state"] == state, f"the job is {state}")
+
+    def test_a_dead_job_tells_its_attempts_tracebacks_and_spans(self) -> None:
+        backoff = {"base_s": 0.05, "cap_s": 0.1}
+        job_id = self.post("fail", {"text": "the disk is full"}, max_attempts=3, backoff=backoff)
+        self.until(job_id, "dead")
+        tab = self.shown(job_id, "Dead after 3 of 3 attempts: ValueError.")
+        tab.wait_for(".fall", "Attempt 3")
+
+        request_id = self.job(job_id)["request_id"]
+        trace = self.server.request("GET", f"/api/requests/{quote(request_id)}")[1]
+        shown = tab.js("[...document.querySelectorAll('.fall .row')].map(row => row.dataset.span)")
+        self.assertEqual(sorted(span["id"] for span in trace["spans"]), sorted(shown))
+        self.assertEqual(3, tab.count(".tries tbody tr"))
+        self.assertEqual(3, tab.count(".stackbox"))
+        self.assertIn("jobs_for_tests.py", tab.text(".halves pre.trace"))
+        self.assertEqual(f"fail {job_id.split('-')[-1][:12]} · Waybill", tab.js("document.title"))
+        self.assertEqual([], tab.complaints)
+
+        tab.click(".fall [aria-label^='Attempt 1']")
+        tab.wait_for(".fall .more", "the disk is full")
+
+    def test_a_job_that_runs_is_followed_to_its_end_and_its_log_as_it_grows(self) -> None:
+        flag = self.server.folder / "go-on-job"
+        first = self.post("sleep", {"until": str(flag)})
+        tab = self.shown(first, "Attempt 1 of 5")
+        tab.wait_for(".fall", "Attempt 1")
+        flag.touch()
+        tab.wait_for(".verdict", "Completed on the first attempt")
+        tab.wait_for("h1 .state", "completed")
+        tab.wait_for(".halves", '"slept"')
+
+        tab.js(f"location.hash = '#/jobs/{self.post('talk', {})}'")
+        tab.wait_for(".logs", "first line")
+        tab.wait_for(".logs", "second")
+
+    def test_a_delayed_job_says_when_it_begins(self) -> None:
+        tab = self.shown(self.post("noop", {}, delay_s=3600), "Begins in 60 min.")
+
+        tab.wait_for(".facts", "Due")
+        tab.wait_for(".tries", "None so far.")
+
+    def test_a_job_that_is_gone_says_where_its_story_is_still_told(self) -> None:
+        job_id = self.post("noop", {})
+        self.until(job_id, "completed")
+        tab = self.shown(job_id, "Completed")
+        self.server.request("DELETE", f"/api/jobs/{job_id}")
+        tab.open(f"{self.server.url}/?again#/jobs/{job_id}")
+
+        tab.wait_for(".hollow pre", f"grep -h {job_id}")
+
+    def test_a_payload_is_text_keeps_its_numbers_and_may_be_large(self) -> None:
+        payload = {HOSTILE: [HOSTILE], "total": 90071992547409931, "long": "x" * 500_000, "many": list(range(5000))}
+        job_id = self.post("echo", payload, delay_s=3600, tags=["big"])
+        tab = self.shown(job_id)
+        tab.wait_for(".json", "90071992547409931")
+        tab.wait_for(".json", "U+202E")
+        tab.wait_for(".json button", "all 500,000 characters")
+
+        self.assertLess(tab.count(".json *"), 1500)
+        self.assertEqual(0, tab.count("main img"))
+        self.assertNotIn("owned", tab.js("document.title"))
+        tab.click("[data-act=curl]")
+        body = tab.text("dialog .curl").split("-d '", 1)[1].removesuffix("'").replace("'\\''", "'")
+        self.assertEqual(payload, json.loads(body)["payload"])
+
+    def test_long_waits_are_folded_and_their_order_is_kept(self) -> None:
+        tab = self.opened()
+        times = (("attempt", 0, 1), ("backoff", 1, 3601), ("attempt", 3601, 3602))
+        rows = json.dumps([{"kind": kind, "from": begin, "to": end} for kind, begin, end in times])
+        pieces = f"scale({rows}).pieces.map(one => [one.width, one.isFolded])"
+        found = tab.js(f"import('/dashboard/waterfall.js').then(({{scale}}) => {pieces})")
+
+        self.assertEqual([False, True, False], [is_folded for _, is_folded in found])
+        self.assertAlmostEqual(0.2, found[0][0])
+        self.assertAlmostEqual(1, sum(width for width, _ in found))
+
+
+if __name__ == "__main__":
+    unittest.main()

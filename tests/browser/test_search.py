@@ -1,0 +1,134 @@
+"""#/jobs: the list, its tabs and pages, and the search field in the bar."""
+
+import json
+import unittest
+from typing import ClassVar
+
+from tests.browser.case import BrowserCase
+from tests.browser.tab import Tab
+from tests.waiting import wait_until
+
+COUNT = 120
+FIRST = "document.querySelector('.what a')?.hash"
+
+
+class Search(BrowserCase):
+    mail: ClassVar[str]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        jobs = [{"type": "noop", "payload": {"ledger": ""}, "delay_s": 3600 + n} for n in range(COUNT)]
+        status, _, _ = cls.server.request("POST", "/api/jobs/batch", jobs)
+        assert status == 200
+        letter = {"to": "ann@example.com", "subject": "Order 4711", "text": "x", "smtp_password": "hunter22"}
+        headers = {"x-request-id": "order-4711"}
+        for payload in (letter | {"text": "y"}, letter):
+            body = {"type": "echo", "payload": payload, "tags": ["order-17"]}
+            cls.mail = cls.server.request("POST", "/api/jobs", body, **headers)[1]["id"]
+        cls.server.request("POST", "/api/jobs", {"type": "when_there", "payload": {"until": "/nowhere"}})
+        wait_until(lambda: cls.counts() == (1, 2), "what is posted has ended")
+
+    @classmethod
+    def counts(cls) -> tuple[int, int]:
+        counts = cls.server.request("GET", "/api/queues/default")[1]["counts"]
+        return counts["dead"], counts["completed"]
+
+    def searched(self, tab: Tab, text: str) -> None:
+        tab.press("/")
+        tab.js("document.getElementById('find').select()")
+        tab.type(text)
+        tab.press("Enter")
+
+    def until_rows(self, tab: Tab, count: int) -> None:
+        tab.until(f"document.querySelectorAll('.jobs tbody tr').length === {count}")
+
+    def test_each_qualifier_finds_what_the_api_finds(self) -> None:
+        tab = self.opened("#/jobs")
+        tab.wait_for(".jobs tbody tr")
+        for text, count in (
+            ("queue:default state:dead", 1),
+            ("error:FileNotFoundError", 1),
+            ("type:echo tag:order-17 request:order-4711", 2),
+            ('after:1h before:2099-01-01 "order 4711"', 2),
+            ("hunter22", 0),  # A masked secret is not found.
+            ("type:echo state:dead,cancelled", 0),
+        ):
+            with self.subTest(text):
+                self.searched(tab, text)
+                tab.until("!document.querySelector('[aria-busy]') && location.hash !== '#/jobs'")
+                self.until_rows(tab, count)
+                if not count:
+                    tab.wait_for(".hollow", "No job fits")
+        self.assertEqual([], tab.complaints)
+
+    def test_an_id_opens_the_job_and_a_refusal_is_told(self) -> None:
+        tab = self.opened("#/jobs")
+        self.searched(tab, self.mail)
+        tab.wait_for("h1", "echo")
+        self.searched(tab, "order-4711")
+        tab.wait_for("h1", "Request")
+        tab.wait_for(".head", "2 jobs")
+        self.assertEqual(2, tab.count(".list li"))
+        self.searched(tab, "after:whenever")
+
+        tab.wait_for(".hollow", "request dash-")
+        self.assertEqual("after:whenever", tab.js("document.getElementById('find').value"))
+
+    def test_pages_go_on_and_back_and_the_tabs_count(self) -> None:
+        tab = self.opened("#/jobs?queue=default&state=delayed")
+        self.until_rows(tab, 50)
+        tab.wait_for("[data-count=delayed]", str(COUNT))
+        seen = [tab.js(FIRST)]
+        for key, count in (("[", 50), ("[", 20), ("]", 50)):
+            tab.press(key)
+            tab.until(f"{FIRST} && {FIRST} !== {json.dumps(seen[-1])}")
+            self.until_rows(tab, count)
+            seen.append(tab.js(FIRST))
+        self.assertEqual(seen[1], seen[3])
+        tab.js("history.go(-3)")
+        tab.until(f"{FIRST} === {json.dumps(seen[0])}")
+
+        self.assertEqual("Jobs in default · Waybill", tab.js("document.title"))
+
+    def test_a_long_search_tells_how_far_it_has_looked_and_can_be_stopped(self) -> None:
+        jobs = [{"type": "noop", "payload": {}, "queue": "many", "delay_s": 3600}] * 1000
+        for _ in range(34):  # More than one request looks at.
+            self.server.request("POST", "/api/jobs/batch", jobs)
+        tab = self.opened("#/jobs?queue=many")
+        tab.wait_for(".jobs tbody tr")
+        # The button is there for some tenths of a second.
+        tab.js(
+            "window.said = '', new MutationObserver(() => { const looked = document.querySelector('.looked');"
+            "const stop = looked?.querySelector('button'); if (!stop || window.said) return;"
+            "window.said = looked.textContent; stop.click();"
+            "}).observe(document.body, {childList: true, subtree: true})"
+        )
+        tab.js("location.hash = '#/jobs?queue=many&q=nowhere-to-be-found'")
+        told = tab.until("window.said")
+        self.assertRegex(told, r"0 found\. Looked at \d\d,\d{3} of 34,000 jobs")
+
+        tab.wait_for(".hollow", "The search was stopped.")
+        tab.wait_for("footer", "Search on")
+
+    def test_rows_are_walked_chosen_and_cancelled_without_a_mouse(self) -> None:
+        tab = self.opened("#/jobs?queue=default&state=delayed&order=oldest")
+        self.until_rows(tab, 50)
+        doomed = tab.js("[...document.querySelectorAll('.jobs .what a')].slice(0, 2).map(a => a.hash.slice(7))")
+        for key in ("j", "x", "j", "x"):
+            tab.press(key)
+        tab.wait_for(".bulk", "2 chosen")
+        tab.press("c")
+        tab.wait_for("dialog .button.main:not([disabled])", "Cancel: 2")
+        tab.press("Enter")
+        tab.until("!document.querySelector('dialog')")
+
+        for job_id in doomed:
+            self.assertEqual("cancelled", self.server.request("GET", f"/api/jobs/{job_id}")[1]["state"])
+        tab.until("document.querySelector('.bulk').hidden")
+        for _ in doomed:  # The other tests count on them.
+            self.post("noop", {}, delay_s=9000)
+
+
+if __name__ == "__main__":
+    unittest.main()
