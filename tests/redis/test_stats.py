@@ -128,6 +128,17 @@ class RolledUp(StatsCase):
         self.assertEqual(1, self.client.xlen(f"{self.base}stats"))
         self.assertTrue(0 < self.client.pttl(f"{self.base}stats") <= KEPT_MS)
 
+    async def test_a_queue_that_nobody_served_for_a_month_gets_no_entries_of_that_time(self) -> None:
+        now = await self.period()
+        month = {str(period): (period + 1) * PERIOD_MS + 60_000 for period in range(now - 8640, now - 2)}
+        self.client.zadd(f"{self.base}rollups", month)
+
+        while await self.queues.upkeep.roll_up("q"):
+            pass
+
+        self.assertEqual(0, self.client.zcard(f"{self.base}rollups"))
+        self.assertTrue(0 < self.client.xlen(f"{self.base}stats") <= KEPT_MS // PERIOD_MS)
+
     async def test_what_somebody_wrote_by_hand_stops_nothing(self) -> None:
         period = await self.period(3)
         self.client.zadd(f"{self.base}rollups", {"x": 1, str(period): 2, "1e300": 3})
