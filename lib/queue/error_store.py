@@ -35,13 +35,14 @@ class ErrorStore:
         """The same of all queues, and those that could not be read."""
         kinds: list[ErrorKind] = []
         unreadable: list[Unreadable] = []
-        now_ms = await self._queues.upkeep.now_ms()
-        for some in in_batches(await self._queues.names()):
-            for found in await each_readable(some, lambda queue: self._read(queue, window)):
-                if isinstance(found, Unreadable):
-                    unreadable.append(found)
-                else:
-                    kinds += found[1]
+        async with self._reading:
+            now_ms = await self._queues.upkeep.now_ms()
+            for some in in_batches(await self._queues.names()):
+                for found in await each_readable(some, lambda queue: self._read(queue, window)):
+                    if isinstance(found, Unreadable):
+                        unreadable.append(found)
+                    else:
+                        kinds += found[1]
         return now_ms, kinds, unreadable
 
     async def _read(self, queue: str, window: ErrorWindow) -> tuple[int, list[ErrorKind]]:
