@@ -14,13 +14,15 @@ import ssl
 import time
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 AGAIN: frozenset[int] = frozenset({429, 502, 503, 504})
 """The statuses after which the same spans may be sent again, and no others. Source:
 https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes"""
 _ANSWER_BYTES = 65_536
 _WORDS_CHARS = 200
+_SHORTEST_SECRET = 4
+_SCHEMES = {"basic", "bearer", "digest"}
 
 
 class Collector(NamedTuple):
@@ -40,6 +42,17 @@ class Collector(NamedTuple):
     def shown(self) -> str:
         """The URL for a log line: without its query, in which some services want a key."""
         return self.url.partition("?")[0]
+
+    def without_secrets(self, text: str) -> str:
+        """The text with stars for each header's value, and each value in the URL's query: a collector that refuses a
+        token may quote it, and what it answers is logged."""
+        query = (unquote(part.partition("=")[2]) for part in urlsplit(self.url).query.split("&"))
+        values = {*query, *(value for _, value in self.headers)}
+        values.update(word for value in list(values) for word in value.split())  # "Bearer abc": abc may stand alone.
+        for value in sorted(values, key=len, reverse=True):
+            if len(value) >= _SHORTEST_SECRET and value.lower() not in _SCHEMES:
+                text = text.replace(value, "********")
+        return text
 
     def __repr__(self) -> str:
         return f"Collector({self.shown!r})"
@@ -67,7 +80,11 @@ class CollectorLink:
         self._connection: http.client.HTTPConnection | None = None
 
     def post(self, body: bytes) -> Outcome:
-        """Never raises: a fault of the link is an Outcome as well."""
+        """Never raises: a fault of the link is an Outcome as well. No word of it is a secret of the collector's."""
+        outcome = self._outcome(body)
+        return outcome._replace(words=self._collector.without_secrets(outcome.words)[:_WORDS_CHARS])
+
+    def _outcome(self, body: bytes) -> Outcome:
         headers = {"Content-Type": "application/json", "User-Agent": "waybill"}
         if self._collector.is_gzip:
             headers["Content-Encoding"], body = "gzip", gzip.compress(body, 1)
@@ -84,7 +101,7 @@ class CollectorLink:
                 return self._ask(body, headers)
         except (OSError, http.client.HTTPException, ValueError) as fault:
             self.close()
-            return Outcome("later", f"{type(fault).__name__}: {fault}"[:_WORDS_CHARS])
+            return Outcome("later", f"{type(fault).__name__}: {fault}")
 
     def close(self) -> None:
         if self._connection is not None:
@@ -115,7 +132,7 @@ def _outcome(response: http.client.HTTPResponse, answer: bytes) -> Outcome:
     if 200 <= status < 300:
         return _taken(answer)
     words = f"{status} {response.reason}"
-    if said := " ".join(answer[:_WORDS_CHARS].decode("utf-8", "replace").split()):
+    if said := " ".join(answer.decode("utf-8", "replace").split()):
         words += f": {said}"
     if status in AGAIN:
         return Outcome("later", words, _after_s(response.getheader("Retry-After")))
@@ -127,9 +144,9 @@ def _taken(answer: bytes) -> Outcome:
     try:
         partial: Any = json.loads(answer or b"{}").get("partialSuccess") or {}
         rejected, words = int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or "")
-    except (ValueError, AttributeError, TypeError, RecursionError):
+    except (ValueError, OverflowError, AttributeError, TypeError, RecursionError):  # OverflowError: it says 1e999.
         return Outcome("taken")
-    return Outcome("taken", words[:_WORDS_CHARS], rejected=max(0, rejected))
+    return Outcome("taken", words, rejected=max(0, rejected))
 
 
 def _after_s(text: str | None) -> float | None:

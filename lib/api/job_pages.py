@@ -24,6 +24,8 @@ from lib.queue.listing import MOST_LOOKED_AT, Cursor, ListingPart, ListWalk, Ord
 from lib.queue.unreadable import Unreadable
 
 SOUGHT_IN = 20_000
+FEW_QUEUES = 50
+"""The first jobs of a list of so many queues are looked for at once, those of more in turn, as a search goes on."""
 READ_BYTES = 32 << 20
 """A page of summaries, each a few hundred bytes, ends with the job that takes what was read of jobs over this."""
 
@@ -127,7 +129,8 @@ class JobPages:
     ) -> ListingPart:
         # Of a text that is sought, page.lua finds jobs that do not show it: none of them may take another's place.
         most = limit if wanted.sought is None else MOST_LOOKED_AT * max(1, len(queues))
-        if is_first:
+        # WHY not of many queues: each is asked by a call of its own, and a POST would wait behind those of all readers.
+        if is_first and len(queues) <= FEW_QUEUES:
             part = await self._job_store.page(queues, wanted, end, most, walk)
         else:
             async with self._search.one_at_a_time:

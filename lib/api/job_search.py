@@ -24,7 +24,7 @@ class JobSearch:
     """Finds and reads the jobs of a page. One for each server process."""
 
     def __init__(self, job_store: JobStore) -> None:
-        """one_at_a_time: held for each call of a search but the first.
+        """one_at_a_time: held for each call of a search but the first, and for that as well where it asks many queues.
 
         WHY one search at a time: each call holds Redis for some milliseconds. Many searches at once would not be
         faster, and a POST would wait behind several calls instead of one."""

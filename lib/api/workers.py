@@ -4,6 +4,7 @@ In paths and answers a runner is called a worker: {"id": "web-1.4711.1f3a9c0e", 
 knows runners by queue; a runner of several queues is shown once.
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,9 +23,12 @@ class WorkerOperations:
 
     def __init__(self, crews: Crews) -> None:
         self._crews = crews
+        # WHY one at a time: each queue is asked, and a POST would wait behind the calls of every reader.
+        self._reading = asyncio.Lock()
 
     async def list_all(self, call: Call) -> Response:
-        crews = [one async for one in self._crews.all()]
+        async with self._reading:
+            crews = [one async for one in self._crews.all()]
         living = _living(crews)
         return answer_json(200, {"items": living, "gone": _gone(crews, {one["id"] for one in living})})
 

@@ -29,7 +29,8 @@ _EPITAPH = re.compile(r"([a-z]+) ([0-9]{1,9}) (.*)", re.DOTALL)
 
 
 class RunningJob(NamedTuple):
-    """A job that a runner has claimed. type: `other` where the record can not be read; timeout_s is None then.
+    """A job that a runner has claimed. type: `other` where the record can not be read, or is left out because those
+    of the jobs before it are a MiB already; timeout_s is None then.
     progress: what its handler reported last, if that is 4 KB at most."""
 
     job_id: str

@@ -3,6 +3,8 @@
 now_ms, kinds = await store.of_queue("email", ERROR_WINDOWS["1h"])
 """
 
+import asyncio
+
 from lib.jobs.error_kinds import ErrorKind, ErrorWindow, HourOfErrors, error_kinds
 from lib.queue.framing import RECORD, shown_text
 from lib.queue.keys import RedisKeys
@@ -20,23 +22,27 @@ class ErrorStore:
         self._keys = keys
         self._queues = queues
         self._scripts = Scripts(link)
+        # WHY one at a time: those who ask for a day of many kinds again and again must not hold up who enqueues.
+        self._reading = asyncio.Lock()
 
     async def of_queue(self, queue: str, window: ErrorWindow) -> tuple[int, list[ErrorKind]]:
         """Redis' clock, and the kinds, in no order. Raises QueueNotFound."""
         await self._queues.expect_existing(queue)
-        return await self._read(queue, window)
+        async with self._reading:
+            return await self._read(queue, window)
 
     async def of_all(self, window: ErrorWindow) -> tuple[int, list[ErrorKind], list[Unreadable]]:
         """The same of all queues, and those that could not be read."""
         kinds: list[ErrorKind] = []
         unreadable: list[Unreadable] = []
-        now_ms = await self._queues.upkeep.now_ms()
-        for some in in_batches(await self._queues.names()):
-            for found in await each_readable(some, lambda queue: self._read(queue, window)):
-                if isinstance(found, Unreadable):
-                    unreadable.append(found)
-                else:
-                    kinds += found[1]
+        async with self._reading:
+            now_ms = await self._queues.upkeep.now_ms()
+            for some in in_batches(await self._queues.names()):
+                for found in await each_readable(some, lambda queue: self._read(queue, window)):
+                    if isinstance(found, Unreadable):
+                        unreadable.append(found)
+                    else:
+                        kinds += found[1]
         return now_ms, kinds, unreadable
 
     async def _read(self, queue: str, window: ErrorWindow) -> tuple[int, list[ErrorKind]]:

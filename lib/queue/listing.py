@@ -31,6 +31,8 @@ FEWEST_LOOKED_AT = 20
 MOST_IDS = 5000
 """How many ids a call looks at for the jobs of a request. It looks at more than the id of MOST_LOOKED_AT at most."""
 MOST_RECORD_BYTES = 4 << 20
+MOST_SOUGHT_BYTES = 1 << 19
+"""Of records whose whole text is gone through: 4 MiB hold Redis for 40 ms."""
 
 
 _IN_SPEC = ("group", "schedule", "by", "workflow")
@@ -186,13 +188,14 @@ class Wanted(NamedTuple):
         sought = "" if self.sought is None else folded(self.sought)
         is_sieved = self.is_sieved(walk.order)
         most_of_all = MOST_LOOKED_AT if self.sought is None else MOST_SEARCHED
+        most_bytes = MOST_RECORD_BYTES if self.sought is None else MOST_SOUGHT_BYTES
         most_into = max(FEWEST_LOOKED_AT, most_of_all // max(1, queues)) if is_sieved else limit
         mark = "" if self.request_id is None else request_mark(self.request_id)
         # To sort ready jobs, Redis looks at more than the ids.
         has_ids_alone = mark and by != "ready"
         most_seen = max(FEWEST_LOOKED_AT, MOST_IDS // max(1, queues)) if has_ids_alone else most_into
         return (
-            *(by, score, job_id, limit, most_seen, most_into, MOST_RECORD_BYTES, states),
+            *(by, score, job_id, limit, most_seen, most_into, most_bytes, states),
             *("up" if walk.is_up else "", self._times, *bounds, error_begin, mark),
             *("1" if walk.with_place else "", states if by in ("all", "started") else "", self.worker or "", sought),
             *self._early_texts(by),

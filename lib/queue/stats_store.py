@@ -40,6 +40,8 @@ class StatsStore:
         self._keys = keys
         self._queues = queues
         self._scripts = Scripts(link)
+        # WHY one at a time: those who ask for a day of a busy queue again and again must not hold up who enqueues.
+        self._reading = asyncio.Lock()
         self._summing = asyncio.Lock()
         self._sums: Periods = {}
         self._read_to: dict[str, str] = {}
@@ -48,7 +50,8 @@ class StatsStore:
     async def of_queue(self, queue: str, length_ms: int) -> tuple[int, Periods]:
         """Redis' clock, and the periods of the last length_ms and some before. Raises QueueNotFound."""
         await self._queues.expect_existing(queue)
-        return await self._of_one(queue, length_ms)
+        async with self._reading:
+            return await self._of_one(queue, length_ms)
 
     async def of_some(self, queues: Sequence[str], length_ms: int) -> list[tuple[int, Periods] | Unreadable]:
         """The same of several queues that are there, all asked at once; give QUEUES_AT_ONCE at most."""
@@ -83,10 +86,21 @@ class StatsStore:
         return await self._read(queue, self._read_to.get(queue, ""), KEPT_MS)
 
     async def _read(self, queue: str, behind_id: str, length_ms: int) -> _Found:
-        reply = await self._scripts.call("stats", self._keys.base(queue), behind_id, length_ms)
-        with understood(queue):
-            at_ms, last_id, kept, open_now = reply
-            return _Found(int(at_ms), last_id.decode(), read_periods(kept), read_periods(open_now))
+        kept, open_now, last_id, below = Periods(), Periods(), "", ""
+        while True:
+            behind = last_id or behind_id
+            reply = await self._scripts.call("stats", self._keys.base(queue), behind, length_ms, below)
+            with understood(queue):
+                at_ms, read_to, new_kept, some_open, on = reply
+                last_id, below = read_to.decode() or last_id, on.decode()
+                new = read_periods(new_kept)
+                # A period may have been rolled up since the call before, which has told of it as an open one.
+                for number in new:
+                    open_now.pop(number, None)
+                add_periods(kept, new)
+                add_periods(open_now, read_periods(some_open))
+                if not below:
+                    return _Found(int(at_ms), last_id, kept, open_now)
 
 
 def read_periods(joined: bytes) -> Periods:

@@ -59,6 +59,21 @@ class Living(CrewCase):
         self.assertEqual((MOST_JOBS + 5, MOST_JOBS), (member.active, len(member.jobs)))
         self.assertEqual({*ids[:MOST_JOBS]}, {job.job_id for job in member.jobs})
 
+    async def test_of_jobs_with_large_records_the_first_mebibyte_is_read(self) -> None:
+        runner = await self.lease("a")
+        ids = await self.enqueue_many(3)
+        await runner.claim(3)
+        for job_id, size in zip(ids, (700_000, 700_000, 10), strict=True):
+            spec = self.client.hget(f"{self.base}job:{job_id}", "spec").decode()
+            larger = spec.replace('"payload":{', f'"payload":{{"a":"{"x" * size}",')
+            self.client.hset(f"{self.base}job:{job_id}", "spec", larger)
+
+        ((member,), _) = await self.crew()
+
+        shown = sorted((job.type, job.timeout_s or 0) for job in member.jobs)
+        self.assertEqual([("noop", 60), ("noop", 60), ("other", 0)], shown)
+        self.assertTrue(all(job.started_ms for job in member.jobs))
+
     async def test_of_many_runners_each_tells_of_its_share(self) -> None:
         runners = MOST_JOBS_OF_A_QUEUE // 2
         at_ms, ids = await self.now_ms(), await self.enqueue_many(5)

@@ -5,6 +5,7 @@ from typing import Any
 
 from lib.errors import QueueNotFound, RedisKeysBroken
 from lib.jobs.error_kinds import ERROR_WINDOWS, OTHER, ErrorKind, worst_first
+from lib.jobs.masking import masked_error
 from lib.queue.end_record import fail_record
 from lib.queue.error_store import ErrorStore
 from tests.redis.case import RedisCase
@@ -58,6 +59,20 @@ class Kinds(ErrorsCase):
                 await self.fail_one({"type": "E", "message": message}, None)
 
                 self.assertIn(shown, [kind.message for kind in await self.kinds()])
+
+    async def test_where_a_secret_is_named_it_is_known_behind_digits_and_addresses_too(self) -> None:
+        for message, shown in (
+            ("password1=hunter", "password#=********"),
+            ('{"client_secret_2": "hunter7"}', '{"client_secret_#": "********"}'),
+            ("x-api-key-deadbeef01: hunter", "x-api-key-#: ********"),
+            ("password='a@b.example hunter'", "password='********'"),
+            ("no room for max_tokens=4096", "no room for max_tokens=#"),
+        ):
+            with self.subTest(message):
+                await self.fail_one({"type": "E", "message": message}, None)
+
+                found = [masked_error({"message": kind.message}, []) for kind in await self.kinds()]
+                self.assertIn({"message": shown}, found)
 
     async def test_an_error_of_another_form_has_a_kind_too(self) -> None:
         for error in ({}, {"type": 7, "message": ["x"]}, {"type": "a\x1fb\x1ec", "message": None}):

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from lib.api.cursor import PagePlace
-from lib.api.job_pages import JobPages, Page
+from lib.api.job_pages import FEW_QUEUES, JobPages, Page
 from lib.api.job_search import JobSearch
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import NewJob
@@ -182,6 +182,22 @@ class FewAmongMany(PageCase):
         self.assertEqual([(10, 30), (20, 30), (30, 30)], seen)
         assert page.back
         self.assertEqual(20, (await self.page(Wanted(), page.back, "newest", 10)).looked_at)
+
+    async def test_of_many_queues_one_list_is_read_at_a_time(self) -> None:
+        search = JobSearch(self.job_store)
+        self.pages = JobPages(self.job_store, search)
+        ids = await self.enqueue_many(3)
+        self.queue_names = ["q", *(f"of-many-{number}" for number in range(FEW_QUEUES))]
+        async with search.one_at_a_time:
+            of_many = asyncio.ensure_future(self.page(Wanted(), None, "newest", 10))
+            await asyncio.sleep(0)
+            self.queue_names = ["q"]
+            of_one = await self.page(Wanted(), None, "newest", 10)
+            was_done = of_many.done()
+
+        self.assertFalse(was_done)
+        for page in (of_one, await of_many):
+            self.assertEqual(ids[::-1], page.items)
 
 
 class Oracle(PageCase):

@@ -83,6 +83,14 @@ class Removed(RemoveCase):
         with self.assertRaises(QueueNotFound):
             await self.remove()
 
+    async def test_a_key_of_its_numbers_that_somebody_broke_goes_with_it(self) -> None:
+        await self.queues.add(["q"])
+        self.client.set(f"{self.base}rollups", "x")
+
+        await self.queues.remove("q")
+
+        self.assertEqual([], self.key_names(f"{self.base}*"))
+
     async def test_a_job_begins_it_anew_without_its_settings_and_numbers(self) -> None:
         await self.emptied()
         await self.remove()

@@ -2,6 +2,8 @@
 
 import asyncio
 import unittest
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from lib.errors import QueueNotFound, RedisKeysBroken
 from lib.jobs.period_stats import KEPT_MS, WINDOWS, Stats, stats_of
@@ -10,9 +12,11 @@ from lib.queue.bulkheads import Bulkheads
 from lib.queue.end_record import complete_record, fail_record
 from lib.queue.meters import Meters
 from lib.queue.stats_store import StatsStore
+from lib.redis_link.link import RedisLink
+from lib.redis_link.resp import Argument
 from lib.work.runner.timings import Timings
 from tests.a_log import ALog
-from tests.redis.case import KEEP_ALL, RedisCase
+from tests.redis.case import KEEP_ALL, RedisCase, Through
 
 ERROR = {"type": "ValueError", "message": "no"}
 
@@ -43,6 +47,23 @@ class StatsCase(RedisCase):
         if waits:
             self.client.hset(f"{base}times:{period}", "wait 4", waits)
         self.client.zadd(f"{base}rollups", {str(period): (period + 1) * PERIOD_MS + 60_000})
+
+
+class Calls(Through):
+    """A link that counts its calls of scripts, and has somebody else come before the one of number `at`."""
+
+    def __init__(self, link: RedisLink, at: int = 0, step: Callable[[], Awaitable[None]] | None = None) -> None:
+        super().__init__(link)
+        self._at = at
+        self._step = step
+        self.scripts = 0
+
+    async def call(self, *command: Argument) -> Any:
+        self.scripts += command[0] == "EVALSHA"
+        if self._step and self.scripts == self._at:
+            step, self._step = self._step, None
+            await step()
+        return await super().call(*command)
 
 
 class Counted(StatsCase):
@@ -77,6 +98,39 @@ class Counted(StatsCase):
     async def test_a_queue_that_is_not_there_is_said_to_be_none(self) -> None:
         with self.assertRaises(QueueNotFound):
             await self.stats.of_queue("nowhere", KEPT_MS)
+
+
+class StillOpen(StatsCase):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        for ago in range(3, 63):
+            self.counted(await self.period(ago), completed=1, waits=2)
+
+    async def test_all_are_read_a_few_at_a_time(self) -> None:
+        asked = Calls(self.link)
+        self.stats = StatsStore(asked, self.keys, self.queues)
+
+        found = await self.of_queue()
+
+        self.assertEqual((60, 120), (found.totals["completed"], found.wait.jobs))
+        self.assertEqual(4, asked.scripts)
+
+    async def test_those_before_the_window_are_not_read(self) -> None:
+        _, periods = await self.stats.of_queue("q", 3_600_000)
+
+        self.assertTrue(0 < len(periods) <= 13, len(periods))
+
+    async def test_what_is_rolled_up_between_two_calls_counts_once(self) -> None:
+        async def roll_up() -> None:
+            await self.queues.upkeep.roll_up("q")
+
+        asked = Calls(self.link, 2, roll_up)
+        self.stats = StatsStore(asked, self.keys, self.queues)
+        await self.queues.remove("other")
+
+        seen = [await self.of_all(), await self.of_all(), await self.of_queue()]
+
+        self.assertEqual([(60, 120)] * 3, [(one.totals["completed"], one.wait.jobs) for one in seen])
 
 
 class RolledUp(StatsCase):
@@ -128,9 +182,20 @@ class RolledUp(StatsCase):
         self.assertEqual(1, self.client.xlen(f"{self.base}stats"))
         self.assertTrue(0 < self.client.pttl(f"{self.base}stats") <= KEPT_MS)
 
+    async def test_a_queue_that_nobody_served_for_a_month_gets_no_entries_of_that_time(self) -> None:
+        now = await self.period()
+        month = {str(period): (period + 1) * PERIOD_MS + 60_000 for period in range(now - 8640, now - 2)}
+        self.client.zadd(f"{self.base}rollups", month)
+
+        while await self.queues.upkeep.roll_up("q"):
+            pass
+
+        self.assertEqual(0, self.client.zcard(f"{self.base}rollups"))
+        self.assertTrue(0 < self.client.xlen(f"{self.base}stats") <= KEPT_MS // PERIOD_MS)
+
     async def test_what_somebody_wrote_by_hand_stops_nothing(self) -> None:
         period = await self.period(3)
-        self.client.zadd(f"{self.base}rollups", {"x": 1, str(period): 2, "1e300": 3})
+        self.client.zadd(f"{self.base}rollups", {"x": 1, str(period): await self.now_ms() - 1, "1e300": 3})
         self.client.set(f"{self.base}minute:{5 * period}", "x")
         self.client.hset(f"{self.base}minute:{5 * period + 1}", mapping={"completed": "1.5", "dead": "2"})
         self.client.rpush(f"{self.base}times:{period}", "x")

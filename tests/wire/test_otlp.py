@@ -175,6 +175,28 @@ class Dropped(ExporterCase):
         self.assertEqual((5, ["spans.refused"]), (len(collector.asked), self.events()))
         self.assertIn('400 Bad Request: {"message": "no such tenant"}', self.said[0][1])
 
+    def test_no_secret_is_said_that_the_collector_quotes(self) -> None:
+        quoting = b"unknown: Bearer s3cret-of-header, s3cret-of-header or s3cret/of/query"
+        collector = self.collector(
+            answer(401, body=quoting), answer(200, body={"partialSuccess": {"errorMessage": "s3cret-of-header"}})
+        )
+        headers = (("authorization", "Bearer s3cret-of-header"),)
+        link = CollectorLink(Collector(f"{collector.url}/v1/traces?key=s3cret%2Fof%2Fquery", {}, headers))
+        self.addCleanup(link.close)
+
+        refused, taken = link.post(b"{}"), link.post(b"{}")
+
+        self.assertEqual("401 Unauthorized: unknown: ********, ******** or ********", refused.words)
+        self.assertEqual(("taken", "********"), (taken.verdict, taken.words))
+
+    def test_a_partial_success_of_endless_spans_ends_no_export(self) -> None:
+        collector = self.collector(answer(200, body=b'{"partialSuccess": {"rejectedSpans": 1e999}}'))
+        exporter = self.exporter(collector.url)
+
+        for number in (1, 2):
+            exporter.add([span()])
+            wait_until(lambda wanted=number: exporter.exported == wanted, "it is taken")  # type: ignore[misc]
+
     def test_what_a_partial_success_rejects(self) -> None:
         partial = {"partialSuccess": {"rejectedSpans": "2", "errorMessage": "too old"}}
         bodies: list[Any] = [{"partialSuccess": None}, [], {"partialSuccess": 7}, b"<html>"]

@@ -161,6 +161,7 @@ class Errors(unittest.TestCase):
             ("login(user, password=abc)", "login(user, password=********)"),
             ("?token=abc&n=1", "?token=********&n=1"),
             ("passwd='never clos", "passwd='********"),
+            ("{password => abc}", "{password => ********}"),
             ("client_secret = b'x'", "client_secret = '********'"),
         ):
             self.assertEqual(expected, self.shown(text)["message"])

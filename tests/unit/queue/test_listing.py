@@ -145,6 +145,10 @@ class Fits(unittest.TestCase):
 
             self.assertEqual((seen, read, mark), (*arguments[4:6], arguments[13]))
 
+    def test_fewer_bytes_of_records_are_gone_through_for_a_text_that_is_sought(self) -> None:
+        self.assertEqual(1 << 19, Wanted(sought="x").arguments(None, 50, 1)[6])
+        self.assertEqual(4 << 20, Wanted(type_name="mail").arguments(None, 50, 1)[6])
+
     def test_what_redis_looks_for_stands_early_in_every_spec(self) -> None:
         longest = JobSpec(
             'ü"' * 32, {"x": "y" * 5000}, "r" * 128, TRACE, 1000, 604_800.0, Backoff(), "normal", unique_key="ü" * 255

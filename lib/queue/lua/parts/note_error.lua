@@ -5,6 +5,7 @@
 -- That is ms and job of the last one, and for five minutes of the hour (their number, 0 to 11) how many were dead and
 -- how many were retried. See lib/jobs/error_kinds.py.
 -- WHY digits, hexadecimal numbers and addresses are masked: they differ from job to job, and the kind does not.
+-- WHY no quote, = or : is of an address: where `password='a@b c'` is shown, its name and its quotes tell what to mask.
 -- WHY pcall: a broken hash must not stop a script half-way.
 -- @use clock
 local MOST_KINDS, LONGEST_LINE = 50, 160
@@ -14,7 +15,7 @@ local function kind_of_error(type_name, error_text)
   if not is_read or type(about) ~= 'table' then about = {} end
   local name = type(about.type) == 'string' and string.gsub(string.sub(about.type, 1, 100), '%c', ' ') or 'unknown'
   local line = type(about.message) == 'string' and string.match(string.sub(about.message, 1, 400), '[^%c]+') or ''
-  for _, pattern in ipairs({'%S+@%S+', '%x+%-%x+%-%x+%-%x+%-%x+', '%x%x%x%x%x%x%x%x+', '%d+'}) do
+  for _, pattern in ipairs({'[^%s=:\'"]+@[^%s\'"]+', '%x+%-%x+%-%x+%-%x+%-%x+', '%x%x%x%x%x%x%x%x+', '%d+'}) do
     line = string.gsub(line, pattern, '#')
   end
   if #line > LONGEST_LINE then

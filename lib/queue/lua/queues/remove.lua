@@ -8,7 +8,7 @@
 -- @use clock alive period_numbers
 -- WHY the marker may be left out of ARGV: it goes last, in a second call, when its removal is noted (Queues.remove).
 local lease_ms = tonumber(ARGV[1])
-local MOST_DEAD_RUNNERS, MOST_GROUPS, HOURS = 1000, 2000, 25
+local MOST_DEAD_RUNNERS, MOST_GROUPS, HOURS, PERIODS = 1000, 2000, 25, 320
 
 local jobs = redis.call('ZCARD', base .. 'all')
 if jobs > 0 then return {'jobs', jobs} end
@@ -40,7 +40,9 @@ for _, group in ipairs(redis.call('ZRANGE', base .. 'groups', 0, MOST_GROUPS - 1
   end
 end
 redis.call('UNLINK', base .. 'running:', base .. 'rate:', base .. 'broken')
-for _, period in ipairs(redis.call('ZRANGE', base .. 'rollups', 0, -1)) do drop_period(tonumber(period) or 0) end
+-- What was counted in other periods has expired. WHY pcall: a broken `rollups` goes with the queue.
+local periods = redis.pcall('ZREVRANGE', base .. 'rollups', 0, PERIODS - 1)
+for _, period in ipairs(periods) do drop_period(tonumber(period) or 0) end
 local hour = math.floor(now_ms / 3600000)
 for at = hour - HOURS, hour do redis.call('UNLINK', base .. 'errors:' .. digits(at)) end
 for i = 2, #ARGV do redis.call('UNLINK', base .. ARGV[i]) end

@@ -7,11 +7,12 @@
 -- WHY a number as id of its own (*): a period may come twice, where Redis' clock was set back, or late, where no
 -- worker had run for hours. Whoever reads adds entries of one period up.
 local limit, kept_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+-- WHY no period of before: what was counted in it has expired. A queue that nobody served for a month has thousands.
 check_types('XLEN', 'stats')
 local periods = redis.call('ZRANGEBYSCORE', base .. 'rollups', '-inf', now, 'LIMIT', 0, limit)
 for _, text in ipairs(periods) do
   local period = string.match(text, '^%d+$') and #text <= 12 and tonumber(text)
-  if period then
+  if period and (period + 1) * 300000 > now_ms - kept_ms then
     redis.call('XADD', base .. 'stats', '*', unpack(period_numbers(period)))
     drop_period(period)
   else
