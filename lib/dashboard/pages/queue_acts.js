@@ -125,7 +125,8 @@ export function limit(frame, queue, changed) {
   const tell = () => {
     const body = change();
     ask.does.disabled = !Object.keys(body).length;
-    setText(ask.curl, ask.does.disabled ? "Nothing is changed yet." : curlOf(frame, "PATCH", path, JSON.stringify(body)));
+    const curl = () => curlOf(frame, "PATCH", path, JSON.stringify(body));
+    setText(ask.curl, ask.does.disabled ? "Nothing is changed yet." : curl());
   };
   setText(ask.does, "Set the limits");
   ask.isOnce = true;
