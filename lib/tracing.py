@@ -60,7 +60,7 @@ class Sampler(NamedTuple):
         return trace if self.obeys_caller else self.decided(trace)
 
     def decided(self, trace: Trace) -> Trace:
-        """The trace with the flags that it has if it begins here.
+        """The trace with the flag `sampled` as this sampler decides, for a trace that begins in this program.
 
         WHY by the id and not by chance: two processes that begin the same trace, as supervisors do for one slot of a
         schedule, decide the same."""

@@ -42,7 +42,8 @@ class CallbackOperations:
         rng: Random,
         spans: JobSpans | None,
     ) -> None:
-        """spans: exports that of an attempt that completes here; None: nobody does. (outcomes does for all others.)"""
+        """spans: exports the span of an attempt that a callback completes; None: no collector is set. (The attempts
+        that a callback fails are exported by `outcomes`.)"""
         self._spans = spans
         self._job_store = job_store
         self._outcomes = outcomes

@@ -1,4 +1,4 @@
-// #/queues/email: how one queue is, what it may, who serves it, and what one does with it.
+// #/queues/email: one queue: its numbers and charts, its limits, the workers that serve it, and the buttons to change it.
 
 import { get } from "../api.js";
 import {

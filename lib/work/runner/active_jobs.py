@@ -75,7 +75,7 @@ class ActiveJobs:
         on_change: Callable[[], None],
         spans: JobSpans | None = None,
     ) -> None:
-        """spans: exports those of the attempts that end here; None: nobody does."""
+        """spans: exports the spans of the attempts that end in this runner; None: no collector is set."""
         self._queue = queue
         self._spans = spans
         self._log = log

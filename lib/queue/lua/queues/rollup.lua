@@ -6,8 +6,9 @@
 -- @use check_types clock period_numbers
 -- WHY a number as id of its own (*): a period may come twice, where Redis' clock was set back, or late, where no
 -- worker had run for hours. Whoever reads adds entries of one period up.
+-- WHY no period that began before that: what was counted in it has expired, and a queue that nobody served for a month
+-- has thousands.
 local limit, kept_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
--- WHY no period of before: what was counted in it has expired. A queue that nobody served for a month has thousands.
 check_types('XLEN', 'stats')
 local periods = redis.call('ZRANGEBYSCORE', base .. 'rollups', '-inf', now, 'LIMIT', 0, limit)
 for _, text in ipairs(periods) do
