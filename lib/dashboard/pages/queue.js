@@ -1,4 +1,4 @@
-// #/queues/email: one queue: its numbers and charts, its limits, the workers that serve it, and the buttons to change it.
+// #/queues/email: one queue, its numbers and charts, its limits, its workers, and the buttons that change it.
 
 import { get } from "../api.js";
 import {
