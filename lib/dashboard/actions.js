@@ -1,14 +1,14 @@
 // What changes a job: each is a dialog that says in words what will happen, has the same as curl, and one button.
 
 import { call } from "./api.js";
-import { button, copier, h, quoted, showDialog } from "./kit.js";
+import { button, copier, escaped, h, quoted, showDialog } from "./kit.js";
 
 /** A request as curl; $KEY stands for the key, which is not shown. path: "api/jobs", below the page. body: as text. */
 export function curlOf(frame, method, path, body) {
   const way = method === (body === undefined ? "GET" : "POST") ? "" : `-X ${method} `;
   const lines = [`curl -i ${way}${quoted(new URL(path, document.baseURI).href)}`];
   if (frame.caller.asks_for_key) lines.push(`-H "Authorization: Bearer $KEY"`);
-  if (body !== undefined) lines.push("-H 'Content-Type: application/json'", `-d ${quoted(body)}`);
+  if (body !== undefined) lines.push("-H 'Content-Type: application/json'", `-d ${quoted(escaped(body))}`);
   return lines.join(" \\\n  ");
 }
 

@@ -13,6 +13,7 @@ import { parse } from "./json.js";
 const PATIENCE_MS = 20_000;
 const LONGEST_WAIT_S = 30;
 const TRIES = 3;
+const NOT_WAYBILL = { title: "This is no answer", detail: "What stands between here and the server has answered" };
 const REDIS_AWAY = { type: "redis-unavailable", title: "Redis is away", detail: "Redis does not answer" };
 
 /** "signed-out": the key was refused. "redis-away": a request has found it so. "waiting" and "going-on": the server
@@ -57,16 +58,28 @@ export async function call(method, path, { body, signal, exact = false } = {}) {
   for (let tried = 1; ; tried += 1) {
     const limit = AbortSignal.timeout(PATIENCE_MS);
     const reply = await send(method, path, { body, signal: signal ? AbortSignal.any([signal, limit]) : limit });
-    if (reply.ok) {
-      const text = await reply.text();
-      return text ? (exact ? parse(text) : JSON.parse(text)) : null;
-    }
-    const wait_s = Number(reply.headers.get("Retry-After") ?? 1);
+    if (reply.ok) return valueOf(reply, exact ? parse : JSON.parse);
+    const wait_s = Number(reply.headers.get("Retry-After")) || 1; // A proxy may write a date.
     if (reply.status !== 429 || tried === TRIES || wait_s > LONGEST_WAIT_S) throw await problemOf(reply);
     news.dispatchEvent(new CustomEvent("waiting", { detail: wait_s }));
-    await pause(wait_s * 1000, signal);
-    news.dispatchEvent(new Event("going-on"));
+    await pause(wait_s * 1000, signal).finally(() => news.dispatchEvent(new Event("going-on")));
   }
+}
+
+async function valueOf(reply, read) {
+  const text = await reply.text().catch((fault) => noAnswer(fault, ""));
+  try {
+    return text ? read(text) : null;
+  } catch {
+    throw new Problem(reply.status, NOT_WAYBILL, reply.headers.get("X-Request-ID") ?? "unknown");
+  }
+}
+
+function noAnswer(fault, requestId) {
+  if (fault.name === "AbortError") throw fault;
+  const isSlow = fault.name === "TimeoutError";
+  const detail = isSlow ? "The server has not answered for 20 s" : "The server can't be reached";
+  throw new Problem(0, { title: "No answer", detail }, requestId);
 }
 
 /** One request as it is, for live.js too. Throws Problem of status 0 where nobody answers. */
@@ -80,16 +93,13 @@ export async function send(method, path, { body, signal, headers = {} } = {}) {
     learnTime(reply.headers.get("Date"));
     return reply;
   } catch (fault) {
-    if (fault.name === "AbortError") throw fault;
-    const isSlow = fault.name === "TimeoutError";
-    const detail = isSlow ? "The server has not answered for 20 s" : "The server can't be reached";
-    throw new Problem(0, { title: "No answer", detail }, fields["X-Request-ID"]);
+    return noAnswer(fault, fields["X-Request-ID"]);
   }
 }
 
 /** The Problem of an answer that is none. A 401 also tells everybody that the key is no good. */
 export async function problemOf(reply) {
-  let fields = { title: `Status ${reply.status}`, detail: "What stands between here and the server has answered" };
+  let fields = { ...NOT_WAYBILL, title: `Status ${reply.status}` };
   try {
     const said = JSON.parse(await reply.text());
     // /api/health, which is no problem, says in its own words that it has no Redis.
@@ -104,7 +114,11 @@ export async function problemOf(reply) {
 /** Wait. Throws AbortError at once if the signal is aborted. */
 export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
+    const over = () => {
+      signal?.removeEventListener("abort", stop); // A page pauses thousands of times.
+      resolve();
+    };
+    const timer = setTimeout(over, ms);
     const stop = () => {
       clearTimeout(timer);
       reject(new DOMException("left", "AbortError"));

@@ -27,7 +27,7 @@
 //    frame.title("…")          another title, once it is known
 //    frame.go("#/…")           go there
 
-import { news, pause } from "./api.js";
+import { pause } from "./api.js";
 import { banner, setTheme, tellCaller, tellDead, tellOf, turnTheme } from "./bar.js";
 import { button, h, hollow } from "./kit.js";
 import { showHelp, takeKeys } from "./keys.js";
@@ -236,6 +236,7 @@ function help() {
 }
 
 async function start() {
+  main.replaceChildren(); // The words that stand there until a script runs.
   setTheme();
   tellOf(live);
   document.getElementById("theme").addEventListener("click", turnTheme);
@@ -246,18 +247,14 @@ async function start() {
     main.focus();
   });
   takeKeys(frameKeys, () => shown?.keys ?? {}, places);
-  news.addEventListener("waiting", ({ detail }) => {
-    banner("busy", "retried", `Too many requests: waiting for ${detail} s.`);
-  });
-  news.addEventListener("going-on", () => banner("busy"));
   addEventListener("hashchange", () => caller && route());
   for (;;) {
     try {
       caller = await signIn(signedOut);
       break;
     } catch (problem) {
-      const told = h("strong", {}, "The server does not answer.");
-      banner("away", "dead", h("span", {}, told, ` ${problem.sentence} Trying again.`));
+      const told = h("strong", {}, "Nothing can be shown yet.");
+      banner("away", "dead", h("span", { role: "status" }, told, ` ${problem.sentence} Trying again.`));
       await pause(2000);
     }
   }

@@ -1,5 +1,6 @@
 // What stands around each page: the state of the link, banners, who looks, the number of dead jobs, light or dark.
 
+import { news } from "./api.js";
 import { button, h, icon, number, seconds, setText, sum, tellTime } from "./kit.js";
 
 let live = null;
@@ -9,11 +10,18 @@ export function tellOf(source) {
   live = source;
   live.addEventListener("state", tellState);
   live.addEventListener("queues", tellDead);
+  live.addEventListener("queues", tellVersion);
   live.addEventListener("upgraded", () => {
     const reload = button("Reload", { kind: "tiny", on: { click: () => location.reload() } });
     const told = h("span", { role: "alert" }, "Waybill was upgraded.");
     banner("upgraded", "active", told, h("span", { class: "gap" }), reload);
   });
+  let waits = 0; // Several requests may be asked to wait at a time.
+  news.addEventListener("waiting", ({ detail }) => {
+    waits += 1;
+    banner("busy", "retried", h("span", { role: "status" }, `Too many requests: waiting for ${detail} s.`));
+  });
+  news.addEventListener("going-on", () => (waits -= 1) || banner("busy"));
   setInterval(tellTimes, 1000);
 }
 
@@ -72,8 +80,13 @@ export function tellDead() {
 export function tellCaller(caller, signOut) {
   const who = caller.asks_for_key ? `${caller.name} · ${caller.scope} key` : "No key is asked for";
   const out = caller.asks_for_key && button("Sign out", { kind: "tiny", on: { click: signOut } });
-  const which = h("span", { class: "num", id: "which" }, live.version ? `Waybill ${live.version}` : "Waybill");
+  const which = h("span", { class: "num", id: "which" }, "Waybill");
   document.getElementById("foot").replaceChildren(h("span", {}, who), which, ...(out ? [out] : []));
+}
+
+function tellVersion() {
+  const which = document.getElementById("which");
+  if (which?.textContent === "Waybill" && live.version) setText(which, `Waybill ${live.version}`);
 }
 
 /** Which Waybill this is, in the side. health: as GET /api/health has it. */

@@ -3,10 +3,11 @@
 //
 //   parse('{"id":90071992547409931}')     JSON.stringify gives the same digits back; JSON.parse would end in …930
 
-import { h, number, visible } from "./kit.js";
+import { h, number, put, visible } from "./kit.js";
 
 const MOST = 100;
 const LONG = 400;
+const STEP = 20_000; // More characters at a time hold the page up.
 
 /** Whether this browser can keep numbers: without it no payload may be edited, for the edit would change ids. */
 export const keepsNumbers = typeof JSON.rawJSON === "function";
@@ -27,7 +28,7 @@ export function tree(value, { open = 2 } = {}) {
 }
 
 function node(key, value, open, isLast) {
-  const name = key == null ? [] : [h("span", { class: "k" }, visible(JSON.stringify(key))), ": "];
+  const name = key == null ? [] : [text(key, "k"), ": "];
   const comma = isLast ? "" : ",";
   if (value === null || typeof value !== "object" || isRaw(value)) return h("div", {}, name, leaf(value), comma);
   const isList = Array.isArray(value);
@@ -68,13 +69,21 @@ function leaf(value) {
 
 function textLeaf(value) {
   if (value === "********") return h("span", { class: "mask", title: "A secret, masked by the server" }, '"********"');
-  const shown = h("span", { class: "s" }, visible(JSON.stringify(value.slice(0, LONG))));
-  if (value.length <= LONG) return shown;
+  return text(value, "s");
+}
+
+/** A text in quotes. A long one is cut, and has a button for the rest, or for a part of a very long one. */
+function text(whole, kind) {
+  const shown = h("span", { class: kind });
+  const show = (count) => put(shown, visible(JSON.stringify(whole.slice(0, count))));
+  show(LONG);
+  return whole.length > LONG ? h("span", {}, shown, " ", moreOf(whole.length, STEP, show)) : shown;
+}
+function moreOf(length, count, show) {
   const click = (event) => {
-    shown.replaceChildren(...[].concat(visible(JSON.stringify(value))));
-    event.target.remove();
+    show(count);
+    event.target.replaceWith(count < length ? moreOf(length, count + STEP, show) : "");
   };
-  const words = `all ${number(value.length)} characters`;
-  const all = h("button", { class: "button tiny", type: "button", on: { click } }, words);
-  return h("span", {}, shown, " ", all);
+  const words = `${count < length ? `${number(count)} of` : "all"} ${number(length)} characters`;
+  return h("button", { class: "button tiny", type: "button", on: { click } }, words);
 }

@@ -21,7 +21,7 @@ function fill(element, props, children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value != null && value !== false) element.setAttribute(name, value);
   }
-  element.append(...children.flat(4).filter((child) => child != null && child !== false));
+  for (const child of children.flat(4)) if (child != null && child !== false) element.append(child);
   return element;
 }
 
@@ -81,18 +81,31 @@ export function trouble(problem) {
 
 // Characters that are not seen, or that turn what follows round: a name must not look like another one.
 const HIDDEN = new RegExp(
-  "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200b-\\u200f\\u2028-\\u202e" +
-    "\\u2060-\\u2069\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff]",
-  "u",
+  "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u180e\\u200b-\\u200f" +
+    "\\u2028-\\u202e\\u2060-\\u2069\\u2800\\u3164\\ud800-\\udfff\\ufeff\\uffa0\\ufff9-\\ufffb\\u{e0000}-\\u{e0fff}]+",
+  "gu",
 );
+const codeOf = (one) => one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
 
-/** Text that somebody else wrote, with what is hidden in it made to be seen. */
+/** Text that somebody else wrote, with what is hidden in it made to be seen: "a\u200b\u200b" -> a, U+200B × 2. */
 export function visible(text) {
-  if (!HIDDEN.test(text)) return text;
-  const code = (one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
-  const shown = (one) => h("span", { class: "odd", title: "a hidden character" }, code(one));
-  return [...text].map((one) => (HIDDEN.test(one) ? shown(one) : one));
+  const parts = [];
+  let from = 0;
+  for (const { 0: run, index } of String(text ?? "").matchAll(HIDDEN)) {
+    parts.push(text.slice(from, index), mark([...run]));
+    from = index + run.length;
+  }
+  return from ? [...parts, text.slice(from)] : text;
 }
+function mark(run) {
+  const isOne = run.length > 1 && run.every((one) => one === run[0]);
+  const codes = isOne ? `U+${codeOf(run[0])} × ${number(run.length)}` : run.map((one) => `U+${codeOf(one)}`).join(" ");
+  return h("span", { class: "odd", title: plural(run.length, "hidden character") }, codes);
+}
+
+/** A JSON text with what is hidden in it written as \u…, which means the same. */
+export const escaped = (json) =>
+  json.replace(HIDDEN, (run) => run.replace(/[^]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`));
 
 /** A button that copies a text. Where the browser has no clipboard (http), the text is selected instead. */
 export function copier(source, text = () => source.textContent) {

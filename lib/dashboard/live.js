@@ -6,9 +6,9 @@
 //   live.state               {word: "Live", kind: "good", since_ms, tries_at_ms}
 //
 // EventSource can't send a key: so fetch, and a parser. A browser opens six connections to a host, and a stream holds
-// one: a tab that is hidden lets go of it. Where the server has 100 readers already, or knows no digests, all queues
-// are read every 5 s, counted from the last answer. While Redis or the server is away /readyz is asked until it is
-// back.
+// one: a tab that is hidden lets go of it, and windows that are seen side by side hold four in all, or a seventh page
+// could not even load. Who gets no stream, by that or because the server has 100 readers already, reads all queues
+// every 5 s, counted from the last answer. While Redis or the server is away /readyz is asked until it is back.
 
 import { get, news, pause, Problem, problemOf, send } from "./api.js";
 
@@ -16,6 +16,29 @@ const SILENT_MS = 40_000; // A heartbeat comes every 15 s.
 const POLL_MS = 5000;
 const POLLS_BEFORE_STREAM = 12;
 const PAUSES_MS = [1000, 2000, 4000, 5000];
+const MOST_STREAMS = 4;
+const ANSWER_MS = 100;
+const BUSY = { type: "too-many-connections", title: "No stream is left", detail: "Other windows hold those there are" };
+
+// The streams that this window has or asks for; the other windows of this browser tell theirs on the channel. HTTP/2
+// carries any number over one connection.
+const channel = new BroadcastChannel("waybill-streams");
+let held = 0;
+channel.addEventListener("message", ({ data }) => data.asks && channel.postMessage({ held }));
+
+async function takeStream() {
+  held += 1;
+  if (/^h[23]/.test(performance.getEntriesByType("navigation")[0]?.nextHopProtocol)) return;
+  let all = held;
+  const count = ({ data }) => (all += data.held ?? 0);
+  channel.addEventListener("message", count);
+  channel.postMessage({ asks: true });
+  await pause(ANSWER_MS);
+  channel.removeEventListener("message", count);
+  if (all <= MOST_STREAMS) return;
+  held -= 1;
+  throw new Problem(503, BUSY, "");
+}
 
 /** A parser of Server-Sent Events: feed(text) calls heard({event, id, data}) for each message, and commented(text) for
  * each comment. https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation */
@@ -45,8 +68,9 @@ export class EventParser {
 }
 
 /** Read one stream to its end. parser is fed; what it knows of the last id is sent, so that nothing is missed. Throws
- * Problem where the server refuses, or has been silent for too long. */
+ * Problem where the server refuses, no stream is left, or it has been silent for too long. */
 export async function follow(path, parser, signal) {
+  await takeStream();
   const silence = new AbortController();
   let timer = null;
   const alive = () => {
@@ -69,6 +93,7 @@ export async function follow(path, parser, signal) {
     if (signal.aborted || fault instanceof Problem) throw fault;
     throw new Problem(0, { title: "No answer", detail: "The stream broke off" }, "");
   } finally {
+    held -= 1;
     clearTimeout(timer);
   }
 }
@@ -93,6 +118,13 @@ export async function keepFollowing(path, heard, signal) {
 export function oldestAge_s(queue) {
   const { oldest_ready_age_s: age_s, taken_ms } = queue;
   return age_s == null ? null : age_s + (taken_ms ? (Date.now() - taken_ms) / 1000 : 0);
+}
+
+/** What does not answer, by what a request has met: "redis", "server", or null. A server that has too many readers, or
+ * knows no digests, answers. */
+function lackOf({ slug, status }) {
+  if (slug === "redis-unavailable") return "redis";
+  return status === 0 || (status >= 502 && slug !== "too-many-connections") ? "server" : null;
 }
 
 const STATES = {
@@ -144,10 +176,13 @@ export class Live extends EventTarget {
   /** Until pages may read again: the tab is seen, not frozen, and Redis is there. */
   async ready(signal) {
     while (this.isAway || this.name === "hidden" || this.name === "frozen") {
+      const over = new AbortController(); // Takes both listeners away.
+      const until = { once: true, signal: over.signal };
       await new Promise((resolve, reject) => {
-        this.addEventListener("state", resolve, { once: true, signal });
-        signal.addEventListener("abort", () => reject(new DOMException("left", "AbortError")), { once: true });
-      });
+        this.addEventListener("state", resolve, until);
+        signal.addEventListener("abort", () => reject(new DOMException("left", "AbortError")), until);
+        signal.throwIfAborted();
+      }).finally(() => over.abort());
     }
   }
 
@@ -169,24 +204,21 @@ export class Live extends EventTarget {
     this._run(this.controller.signal, away).catch(() => {});
   }
 
+  /** Stream; poll where there is no stream; ask /readyz while nothing answers. It ends with the signal or the key. */
   async _run(signal, away) {
     if (away) await this._wait(away, signal);
-    while (!signal.aborted) {
+    for (let isPolled = false; !signal.aborted; ) {
       try {
-        await this._stream(signal);
+        await (isPolled ? this._poll(signal) : this._stream(signal));
+        isPolled = false;
       } catch (fault) {
         if (signal.aborted || fault.status === 401) return;
-        if (fault.slug === "redis-unavailable") await this._wait("redis", signal);
-        else if (fault.status === 0 || fault.status >= 502) await this._orPoll(fault, signal);
-        else await this._poll(signal);
+        const lacks = lackOf(fault);
+        if (lacks) await this._wait(lacks, signal);
+        else if (isPolled) await pause(POLL_MS, signal);
+        isPolled = !lacks;
       }
     }
-  }
-
-  /** A 503 that is not Redis' is a server with too many readers, or one that goes: /readyz tells. */
-  async _orPoll(fault, signal) {
-    if (fault.slug === "too-many-connections") await this._poll(signal);
-    else await this._wait("server", signal);
   }
 
   async _stream(signal) {

@@ -15,9 +15,10 @@ AUDIT = Path(__file__).with_name("audit.js").read_text(encoding="utf-8")
 
 @unittest.skipUnless(CHROMIUM, WHY_NOT)
 class BrowserCase(unittest.TestCase):
-    """settings: of the server, beside those that each test has."""
+    """settings: of the server, beside those that each test has. modules: the job modules of server and worker."""
 
     settings: ClassVar[dict[str, object]] = {}
+    modules: ClassVar[str] = MODULES
     redis: ClassVar[PrivateRedis]
     server: ClassVar[Server]
     worker: ClassVar[Worker]
@@ -26,9 +27,9 @@ class BrowserCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         cls.redis = cls.enterClassContext(PrivateRedis(aof="everysec"))
-        cls.server = cls.enterClassContext(Server(cls.redis.url, JOB_MODULES=MODULES, **cls.settings))
+        cls.server = cls.enterClassContext(Server(cls.redis.url, JOB_MODULES=cls.modules, **cls.settings))
         queues = "default=4,email=4"
-        cls.worker = cls.enterClassContext(Worker(cls.redis.url, JOB_MODULES=MODULES, WORKER_QUEUES=queues))
+        cls.worker = cls.enterClassContext(Worker(cls.redis.url, JOB_MODULES=cls.modules, WORKER_QUEUES=queues))
         cls.browser = cls.enterClassContext(Chromium())
 
     def opened(self, hash: str = "", **how: Any) -> Tab:

@@ -80,7 +80,7 @@ class JobPage(BrowserCase):
         tab = self.shown(job_id)
         tab.wait_for(".json", "90071992547409931")
         tab.wait_for(".json", "U+202E")
-        tab.wait_for(".json button", "all 500,000 characters")
+        tab.wait_for(".json button", "20,000 of 500,000 characters")
 
         self.assertLess(tab.count(".json *"), 1500)
         self.assertEqual(0, tab.count("main img"))

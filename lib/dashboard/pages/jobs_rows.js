@@ -6,6 +6,7 @@ import { button, h, now_ms, plural, put, seconds, shortId, showDialog, state, vi
 
 /** A state -> the time that its list is ordered by: its heading, and the field. */
 export const WHEN = {
+  __proto__: null, // The state is what somebody wrote into an address.
   completed: ["Ended", "finished_at"], dead: ["Ended", "finished_at"], cancelled: ["Ended", "finished_at"],
   delayed: ["Due", "run_at"], active: ["Began", "started_at"],
 };

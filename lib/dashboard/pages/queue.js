@@ -212,7 +212,7 @@ class Queue {
   _showWorkers(workers) {
     const serving = workers.map((worker) => [worker, worker.queues.find(({ queue }) => queue === this.name)]);
     const row = ([{ id, host, pid, state: doing }, { concurrency, active }]) => {
-      const name = this.frame.link("#/workers", {}, h("strong", {}, host ? `${host} · ${pid}` : id));
+      const name = this.frame.link("#/workers", {}, h("strong", {}, visible(host ? `${host} · ${pid}` : id)));
       const rest = doing === "draining" ? h("span", { class: "state pill retried" }, "draining") : "";
       return h("li", { class: "pair" }, h("span", {}, name, " ", rest),
         h("span", { class: "num soft" }, concurrency ? `${active} of ${concurrency}` : `${active} run`));

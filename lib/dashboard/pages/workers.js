@@ -57,7 +57,7 @@ class Workers {
       + "That is how an upgrade looks while it goes on; afterwards restart those that were left.";
     const glyph = h("span", { class: "state pill retried" }, icon("warn"));
     this.alerts.replaceChildren(h("li", { class: "alert" }, glyph,
-      h("div", {}, h("h2", {}, "More than one version runs"), h("p", {}, text))));
+      h("div", {}, h("h2", {}, "More than one version runs"), h("p", {}, visible(text)))));
   }
 
   /** Panels that have not changed stay: what is in them may have the focus, or be read. */
@@ -76,7 +76,7 @@ class Workers {
     const heads = [["Runner"], ["Jobs", "n"], ["Memory", "n"], ["Last beat", "n"], ["Since", "n wide-only"],
       ["Version", "n wide-only"]].map(([label, kind]) => h("th", { scope: "col", class: kind }, label));
     return h("section", { class: "panel", "aria-label": host },
-      h("header", {}, h("h2", {}, host), h("span", { class: "small faint" }, note)),
+      h("header", {}, h("h2", {}, visible(host)), h("span", { class: "small faint" }, note)),
       h("div", { class: "scroll" }, h("table", { class: "cards stats workers" }, h("thead", {}, h("tr", {}, heads)),
         items.map((one) => this._runner(one)))));
   }
@@ -92,12 +92,12 @@ class Workers {
     const cell = (label, value, kind = "") => h("td", { class: `n ${kind}`, "data-label": label }, value);
     const isOther = version !== this.version;
     return h("tbody", { "data-runner": id }, h("tr", {},
-      h("td", { class: "full", title: id }, h("strong", {}, pid ? `${pid}` : id), " ", badge, served),
+      h("td", { class: "full", title: id }, h("strong", {}, visible(pid ?? id)), " ", badge, served),
       cell("jobs", may ? `${active} of ${may}` : number(active), active ? "" : "zero"),
       cell("memory", rss_bytes == null ? "–" : bytes(rss_bytes)),
       cell("last beat", seconds(age_s)),
       cell("since", started_at ? when(started_at, clockOrDay(started_at)) : "–", "wide-only"),
-      cell("version", version ?? "–", `wide-only ${isOther ? "retried" : ""}`)), this._jobs(id, jobs));
+      cell("version", visible(version ?? "–"), `wide-only ${isOther ? "retried" : ""}`)), this._jobs(id, jobs));
   }
 
   _jobs(id, jobs) {
@@ -132,7 +132,7 @@ class Workers {
     const row = ({ id, host, pid, how, jobs_returned: returned, ended_at, queues }) => {
       const why = h("span", { class: how === "left" ? "faint" : "retried" }, HOW[how] ?? how ?? "gone");
       const back = returned ? ` · ${plural(returned, "job")} went back to ${queues.join(", ")}` : "";
-      return h("li", { title: id }, h("strong", {}, host ? `${host} · ${pid}` : id), " ", why,
+      return h("li", { title: id }, h("strong", {}, visible(host ? `${host} · ${pid}` : id)), " ", why,
         h("p", { class: "small soft" }, when(ended_at), back));
     };
     this.gone.replaceChildren(h("section", { class: "panel", "aria-label": "Gone within a day" },
