@@ -352,6 +352,10 @@ class Successes(Live):
             cursor = f"&cursor={page['next_cursor']}"
 
         self.assertEqual(sorted(names), found)
+        part = self.ask("listSchedules", "?queue=paged&name=e-1&day=true&limit=2").body
+        self.assertEqual((["page-1", "page-10"], 11), ([one["name"] for one in part["items"]], part["total"]))
+        self.assertEqual([("page-1", 24), ("page-10", 24)], [(d["schedule"], len(d["runs"])) for d in part["day"]])
+        self.assertEqual(422, self.ask("listSchedules", "?name=PAGE").status)
         self.redis.client.hset("wb:{paged}:schedule:page-3", "text", "broken by hand")
         page = self.ask("listSchedules", "?queue=paged&limit=200").body
         self.assertEqual((24, 1), (len(page["items"]), len(page["warnings"])))
