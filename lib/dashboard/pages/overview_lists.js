@@ -1,7 +1,9 @@
 // The lists of the overview: queues with the worst first, what fails, and what has run longest.
 
 import { spark } from "../charts.js";
-import { h, hollow, icon, now_ms, number, plural, seconds, setText, short, visible, when, workerOf } from "../kit.js";
+import {
+  h, hollow, icon, now_ms, number, plural, progressBar, seconds, setText, short, visible, when, workerOf,
+} from "../kit.js";
 import { oldestAge_s } from "../live.js";
 
 const AMBER_S = 60;
@@ -154,7 +156,9 @@ export class Running {
 
   show(jobs) {
     const none = h("li", {}, hollow("ready", "Nothing runs", null));
+    const had = this.list.contains(document.activeElement) && document.activeElement.hash;
     this.list.replaceChildren(...(jobs.length ? jobs.map((job) => this._item(job)) : [none]));
+    if (had) [...this.list.querySelectorAll("a")].find(({ hash }) => hash === had)?.focus();
   }
 
   _item(job) {
@@ -164,7 +168,8 @@ export class Running {
     const took = seconds(Math.max(0, now_ms() - Date.parse(job.started_at)) / 1000);
     const glyph = h("span", { class: "active" }, icon("active", "spin"));
     const age = h("span", { class: "num soft" }, took);
-    return h("li", {}, this.frame.link(`#/jobs/${job.id}`, { class: "run" }, glyph, name, age));
+    const done = job.progress?.fraction != null && progressBar(`Progress of ${job.id}`, job.progress.fraction);
+    return h("li", {}, this.frame.link(`#/jobs/${job.id}`, { class: "run" }, glyph, name, age), done);
   }
 }
 
