@@ -114,13 +114,20 @@ export class QueueRow {
   }
 }
 
+/** The filter that finds the jobs of a kind of errors: those that are dead, if there were any. A kind without a job's
+ * type is what was counted together, behind the first fifty. */
+export const filterOf = ({ dead, job_type, type }) =>
+  ({ ...(dead ? { state: "dead" } : {}), ...(job_type ? { type: job_type, error: type } : {}) });
+
 /** Kinds of errors of the last hour, worst first. */
 export class Failing {
-  constructor(frame) {
+  /** queue: "" for all queues. */
+  constructor(frame, queue = "") {
     this.frame = frame;
     this.list = h("ul", { class: "list" });
+    const all = more(frame, `#/errors${queue && `?queue=${encodeURIComponent(queue)}`}`, "Errors");
     this.element = h("section", { class: "panel", "aria-label": "Failing, last hour" },
-      h("header", {}, h("h2", {}, "Failing, last hour")), this.list);
+      h("header", {}, h("h2", {}, "Failing, last hour"), all), this.list);
   }
 
   show({ items, left_out }) {
@@ -133,8 +140,8 @@ export class Failing {
   }
 
   _item({ type, message, dead, retried, queue, job_type, last_at }) {
-    const search = `#/jobs?${new URLSearchParams({ queue, type: job_type, error: type })}`;
-    const place = job_type === queue ? queue : `${job_type} in ${queue}`;
+    const search = `#/jobs?${new URLSearchParams({ queue, ...filterOf({ dead, job_type, type }) })}`;
+    const place = !job_type || job_type === queue ? queue : `${job_type} in ${queue}`;
     const died = h("span", { class: dead ? "dead" : "" }, `${number(dead)} dead`);
     const counts = [died, ` · ${number(retried)} retried · `];
     return h("li", { class: this.frame.has("#/jobs") ? "go" : "" }, h("div", { class: "err" },
