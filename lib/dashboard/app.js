@@ -45,6 +45,7 @@ const ROUTES = [
   ["/queues/{queue}", "queue"],
   ["/workers", "workers"],
   ["/hosts", "hosts"],
+  ["/errors", "errors"],
 ];
 
 const main = document.getElementById("main");

@@ -8,6 +8,8 @@ import { h, showDialog } from "./kit.js";
 const OFF = "waybill-letter-keys";
 const PATIENCE_MS = 1500;
 const NAMES = { " ": "Space" };
+/** Pages that have no place in the navigation. */
+const ELSEWHERE = { e: ["Errors", "#/errors"] };
 const ROW_KEYS = { j: 1, k: -1 };
 
 let asked_ms = 0;
@@ -29,9 +31,9 @@ function act(key, table, placesOf) {
   const isGoing = Date.now() - asked_ms < PATIENCE_MS;
   asked_ms = 0;
   if (isGoing) {
-    const place = placesOf().find((one) => letterOf(one) === key);
-    place?.click();
-    return Boolean(place);
+    const hash = placesOf().find((one) => letterOf(one) === key)?.hash ?? ELSEWHERE[key]?.[1];
+    if (hash) location.hash = hash;
+    return Boolean(hash);
   }
   if (key === "g") {
     asked_ms = Date.now();
@@ -65,6 +67,7 @@ function step(by) {
 export function showHelp(frameKeys, keysOfPage, places, mine) {
   const rows = Object.entries({ ...frameKeys, ...keysOfPage }).filter(([, [, , isThere]]) => !isThere || isThere());
   const going = places.map((one) => [`g ${letterOf(one)}`, `to ${one.querySelector("span").textContent}`]);
+  for (const [key, [name]] of Object.entries(ELSEWHERE)) going.push([`g ${key}`, `to ${name}`]);
   const all = [...rows.map(([key, [what]]) => [NAMES[key] ?? key, what]), ...going];
   all.push(["j k", "next row, row before"], ["Enter", "open the row"], ["Esc", "close"]);
   const shown = all.map(([keys, what]) => [

@@ -15,6 +15,7 @@ ROUTES = (
     ("#/queues", "Queues · Waybill", "reports"),
     ("#/queues/default", "default · Waybill", "FileNotFoundError"),
     ("#/hosts", "Receivers · Waybill", "api.example.com:443"),
+    ("#/errors", "Errors · Waybill", "FileNotFoundError"),
     ("#/workers", "Workers · Waybill", "sleep"),
 )
 WIDTHS = ((390, 844), (768, 1024), (1440, 900))

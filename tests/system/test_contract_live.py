@@ -162,6 +162,7 @@ class Successes(Live):
         done = self.read(job, "?wait=20")
         page = self.ask("listJobs", "?queue=email&state=completed&type=email&limit=200")
         rows = self.ask("listJobs", "?queue=email&state=completed,dead&q=EMAIL&fields=summary&order=newest&limit=200")
+        by_id = self.ask("listJobs", f"?id={job['id'][-32:-16]}&state=completed&fields=summary")
         logs = self.change("readJobLogs", job)
         again = self.change("retryJob", job)
         done_again = self.read(job, "?wait=20")
@@ -170,6 +171,7 @@ class Successes(Live):
         self.assertEqual("completed", done["state"])
         self.assertIn(job["id"], [item["id"] for item in page.body["items"]])
         self.assertIn(job["id"], [item["id"] for item in rows.body["items"]])
+        self.assertIn(job["id"], [item["id"] for item in by_id.body["items"]])
         self.assertEqual([200, 200, 204], [logs.status, again.status, deleted.status])
         self.assertEqual(["completed", "completed"], [one["outcome"] for one in done_again["history"]])
 

@@ -11,6 +11,15 @@ import { Bulk, Row, WHEN } from "./jobs_rows.js";
 
 const STATES = ["ready", "active", "delayed", "blocked", "dead", "completed", "cancelled"];
 const LIMIT = 50;
+/** What can be done to all jobs of a state: names of sweeps (queue_acts.js). */
+const SWEEPS = {
+  dead: ["redrive", "delete"], cancelled: ["redrive", "delete"], completed: ["delete"],
+  ready: ["cancel"], delayed: ["cancel"], blocked: ["cancel"],
+};
+/** Filters of a list by which no change of all jobs that fit is made, and why. */
+const NO_FILTERS = {
+  q: "All that fit can't be changed by a text: it may stand in more jobs than you mean. Take it away, or choose rows.",
+};
 const ORDERS = {
   newest: "Newest first.", oldest: "Oldest first.", next: "What runs next is first.",
   started: "What has run longest is first.",
@@ -51,7 +60,8 @@ class Jobs {
     this.foot = h("footer", {});
     this.loading = h("div", { class: "late" }, ghosts(8));
     this.element = h("div", { class: "stack" }, head, h("section", { class: "panel", "aria-label": "Jobs" },
-      this._tokens(), this.looked, this.states, this.table, this.none, this.loading, this.bulk.element, this.foot));
+      this._tokens(), this.looked, this.states, this._fit(), this.table, this.none, this.loading, this.bulk.element,
+      this.foot));
     frame.live.addEventListener("queues", () => this._count(), { signal: frame.signal });
     this._count();
     frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 60, failed: (problem) => this._fail(problem) });
@@ -83,6 +93,32 @@ class Jobs {
     };
     const shown = [...all.map((one) => token(...one)), q && token("", "q", q)];
     return h("div", { class: "query pad", hidden: !all.length && !q }, shown);
+  }
+
+  /** What may be done to all jobs that fit, not the page's alone; or, in words, why it may not. */
+  _fit() {
+    const { frame, query } = this;
+    const state = query.get("state");
+    this.fit = h("div", { class: "fit", hidden: true });
+    const acts = SWEEPS[state] ?? [];
+    const isOffered = frame.can("admin") && (state ? acts.length || state.includes(",") : this.isFiltered);
+    if (!isOffered) return null;
+    const verbs = acts.map((name) => {
+      const kind = `tiny ${name === "redrive" ? "" : "danger"}`;
+      const label = `${name.charAt(0).toUpperCase()}${name.slice(1)} all that fit…`;
+      return button(label, { kind, "data-act": name, on: { click: () => this._sweep(name) } });
+    });
+    const taken = [...query.keys()].find((name) => NO_FILTERS[name]);
+    const why = !acts.length ? "To change all that fit, choose one state." : NO_FILTERS[taken];
+    put(this.fit, why ? h("p", { class: "small soft" }, why) : verbs);
+    return this.fit;
+  }
+
+  async _sweep(name) {
+    const { cursor, order, queue, ...filter } = Object.fromEntries(this.query);
+    const { sweep } = await import("./queue_acts.js");
+    const again = () => this._read(this.frame.signal, true).catch(() => {});
+    sweep(this.frame, name, { queues: queue ? [queue] : null, filter }, again);
   }
 
   _table([when]) {
@@ -172,7 +208,7 @@ class Jobs {
   _replace(found) {
     // On a phone the tab that is chosen may stand behind the edge.
     if (this.table.hidden) this.states.scrollLeft = (this.states.querySelector("[aria-current]")?.offsetLeft ?? 0) - 60;
-    this.table.hidden = !found.length;
+    this.table.hidden = this.fit.hidden = !found.length;
     for (const job of found) this._row(job);
     this.body.replaceChildren(...found.map(({ id }) => this.rows.get(id).element));
     const ids = new Set(found.map(({ id }) => id));

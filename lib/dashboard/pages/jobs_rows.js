@@ -2,7 +2,9 @@
 
 import { curlBox, curlOf } from "../actions.js";
 import { post } from "../api.js";
-import { button, h, now_ms, plural, put, seconds, shortId, showDialog, state, visible, when } from "../kit.js";
+import {
+  button, h, now_ms, plural, progressBar, put, seconds, shortId, showDialog, state, visible, when,
+} from "../kit.js";
 
 /** A state -> the time that its list is ordered by: its heading, and the field. */
 export const WHEN = {
@@ -33,7 +35,7 @@ export class Row {
     const failed = isFailed && h("span", { class: "cut dead small" }, visible(`${error.type}: ${error.message ?? ""}`));
     const gist = h("span", { class: "cut gist" }, h("bdi", {}, visible(job.gist || "no payload")));
     const had = this.element.contains(document.activeElement) && document.activeElement.closest(".what");
-    const link = this.frame.link(`#/jobs/${id}`, {}, gist, failed);
+    const link = this.frame.link(`#/jobs/${id}`, {}, gist, failed, job.state === "active" && done(job.progress));
     const kind = attempts > 1 ? "retried" : attempts ? "" : "zero";
     const type = h("strong", { class: "cut" }, visible(job.type ?? "unreadable"));
     const queue = this.frame.link(`#/jobs?queue=${job.queue}`, { class: "soft" }, job.queue);
@@ -48,6 +50,14 @@ export class Row {
       h("td", { class: "n" }, job[this.time] ? when(job[this.time]) : "–"));
     if (had) link.focus();
   }
+}
+
+/** How far a job is that runs, {fraction, note}; nothing where its handler does not tell. */
+function done(progress) {
+  if (progress?.fraction == null) return null;
+  const note = progress.note ? [" · ", visible(progress.note)] : "";
+  const words = h("span", { class: "cut small faint" }, `${Math.floor(progress.fraction * 100)} %`, note);
+  return h("span", { class: "done" }, progressBar("Progress", progress.fraction), words);
 }
 
 const WORDS = {

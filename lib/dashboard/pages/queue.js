@@ -48,7 +48,7 @@ class Queue {
     this.alerts = h("ul", { class: "alerts", hidden: true, "aria-label": "What is wrong" });
     this.tiles = new Tiles();
     this.throughput = new Throughput(frame, name);
-    this.failing = new Failing(frame);
+    this.failing = new Failing(frame, name);
     this.counts = h("ul", { class: "list counts" });
     this.limits = h("dl", { class: "facts" });
     this.types = h("div", {});
@@ -95,8 +95,9 @@ class Queue {
     const toggle = () => this._pause();
     this.pause = this._act("Pause", toggle, "");
     this.keys = { p: ["pause or resume the queue", toggle] };
-    this.redrive = this._act("Redrive…", () => sweep(frame, name, "redrive", again), "");
-    this.purge = this._act("Delete dead…", () => sweep(frame, name, "purge", again), "danger");
+    const dead = { queues: [name], filter: { state: "dead" } };
+    this.redrive = this._act("Redrive…", () => sweep(frame, "redrive", dead, again), "");
+    this.purge = this._act("Delete dead…", () => sweep(frame, "delete", dead, again), "danger");
     return h("div", { class: "acts" }, this.pause, this.redrive, this.purge);
   }
 
