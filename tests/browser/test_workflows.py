@@ -190,7 +190,7 @@ class WorkflowPages(BrowserCase):
 
         tab.click(".states a[href='#/workflows?state=blocked']")
         tab.until(
-            f"{row.format('the one that runs')}?.textContent.includes('1 of 1 job has not ended: a (ready, and no live')"
+            f"{row.format('the one that runs')}?.textContent.includes('1 of 1 job has not ended: a (ready, and no')"
         )
         self.fit(tab)
         tab.js(f"{row.format('the one that runs')}.querySelector('a').click()")
