@@ -43,6 +43,8 @@ const ROUTES = [
   ["/requests/{id}", "request"],
   ["/queues", "queues"],
   ["/queues/{queue}", "queue"],
+  ["/workflows", "workflows"],
+  ["/workflows/{id}", "workflow"],
   ["/workers", "workers"],
   ["/hosts", "hosts"],
   ["/errors", "errors"],

@@ -1,7 +1,8 @@
 // Keys: of the frame, of the page that is shown, and of its rows. None works while a field has the focus, or with
 // Control, Alt or Meta; single letters can be switched off in the help (WCAG 2.1.4).
 //
-// A table of keys: {t: ["light or dark", act, isThere?]}. `g` and the first letter of a place goes there.
+// A table of keys: {t: ["light or dark", act, isThere?]}. `g` and the first letter of a place, or its data-key where
+// another place has that letter, goes there.
 
 import { h, showDialog } from "./kit.js";
 
@@ -46,7 +47,7 @@ function act(key, table, placesOf) {
   return true;
 }
 
-const letterOf = (place) => place.textContent.trim().charAt(0).toLowerCase();
+const letterOf = (place) => place.dataset.key ?? place.textContent.trim().charAt(0).toLowerCase();
 
 /** To the next row of the page, or the one before: its link gets the focus, and Enter opens it. */
 function step(by) {

@@ -138,6 +138,9 @@ export function showDialog(label, ...content) {
 /** "email-01a2074f9c0b80008000…" -> "01a2074f9c0b". */
 export const shortId = (id) => id.split("-").at(-1).slice(0, 12);
 
+/** Where a job has its page; a workflow is a job that has one with a graph. */
+export const pageOf = ({ type, id }) => `#/${type === "workflow" ? "workflows" : "jobs"}/${id}`;
+
 /** "app-1.4711.9f86d081" -> "app-1 · 4711"; "" for no worker. */
 export const workerOf = (id) => (id ?? "").replace(/^(.*)\.(\d+)\.[0-9a-f]+$/, "$1 · $2");
 

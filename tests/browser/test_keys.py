@@ -2,7 +2,7 @@
 
 import secrets
 import unittest
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from lib.settings import api_keys
 from tests.browser.case import BrowserCase
@@ -51,17 +51,24 @@ class Keys(BrowserCase):
         writer.wait_for("button", "New job")
         writer.wait_for("button", "Post a job")
 
-        # On the page of a job; and no curl there shows a key.
-        job_id = self.post("noop", {}, delay_s=3600, key=WRITE)
+        # On the page of a job or a workflow; and no curl there shows a key.
+        late: dict[str, Any] = {"type": "noop", "payload": {}, "delay_s": 3600}
+        by = {"authorization": f"Bearer {WRITE}"}
+        job_id = self.post(**late, key=WRITE)
+        workflow_id = self.server.request("POST", "/api/workflows", {"jobs": {"a": late}}, **by)[1]["id"]
         for tab, key, acts in ((reader, READ, ["curl"]), (writer, WRITE, ["cancel", "curl"])):
             tab.bring_to_front()
-            tab.js(f"location.hash = '#/jobs/{job_id}'")
-            tab.wait_for("[data-act=curl]")
-            shown = tab.js("[...document.querySelectorAll('[data-act]')].map(one => one.dataset.act)")
-            self.assertEqual(acts, shown)
-            tab.press("y")
-            self.assertIn('"Authorization: Bearer $KEY"', tab.text("dialog .curl"))
-            self.assertNotIn(key, tab.js("document.documentElement.outerHTML"))
+            for place, heading in ((f"#/jobs/{job_id}", "noop"), (f"#/workflows/{workflow_id}", "Workflowrunning")):
+                tab.js(f"location.hash = '{place}'")
+                tab.wait_for("h1", heading)
+                tab.wait_for("[data-act=curl]")
+                shown = tab.js("[...document.querySelectorAll('[data-act]')].map(one => one.dataset.act)")
+                self.assertEqual(acts, shown)
+                tab.press("y")
+                self.assertIn('"Authorization: Bearer $KEY"', tab.text("dialog .curl"))
+                self.assertNotIn(key, tab.js("document.documentElement.outerHTML"))
+                tab.press("Escape")
+                tab.until("!document.querySelector('dialog')")
 
     def test_a_key_that_may_not_change_a_queue_sees_how_it_is(self) -> None:
         tab = self.signed_in(WRITE)

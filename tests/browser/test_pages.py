@@ -17,6 +17,8 @@ ROUTES = (
     ("#/hosts", "Receivers · Waybill", "api.example.com:443"),
     ("#/errors", "Errors · Waybill", "FileNotFoundError"),
     ("#/workers", "Workers · Waybill", "sleep"),
+    ("#/workflows", "Workflows · Waybill", "monthly"),
+    ("#/workflows/{flow}", "monthly {flow_short} · Waybill", "waits for 2"),
 )
 WIDTHS = ((390, 844), (768, 1024), (1440, 900))
 MOST_BYTES = 150_000
@@ -38,7 +40,8 @@ class Pages(BrowserCase):
         cls.post_one("noop", {}, queue="webhook", group="api.example.com:443")
         cls.post_one("sleep", {"seconds": 60}, request_id="shop-1")
         dead = cls.post_one("when_there", {"until": "/nowhere/<img src=x onerror=document.title='owned'>"})
-        cls.jobs = {"dead": dead, "dead_short": dead[-32:-20]}
+        flow = cls.post_workflow()
+        cls.jobs = {"dead": dead, "dead_short": dead[-32:-20], "flow": flow, "flow_short": flow[-32:-20]}
         wait_until(lambda: cls.counts("default")["dead"] == 1 and cls.counts("email")["completed"] == 3, "jobs end")
 
     @classmethod
@@ -47,6 +50,13 @@ class Pages(BrowserCase):
         status, job, _ = cls.server.request("POST", "/api/jobs", body, **{"x-request-id": request_id})
         assert status == 202, job
         return str(job["id"])
+
+    @classmethod
+    def post_workflow(cls) -> str:
+        late = {"type": "noop", "payload": {}, "delay_s": 3600, "queue": "reports"}
+        jobs = {"late": late, "sum": {**late, "after": ["late", {"job": "may", "on": "ended"}]}}
+        body = {"name": "monthly", "jobs": {**jobs, "may": {**late, "optional": True}}}
+        return str(cls.server.request("POST", "/api/workflows", body)[1]["id"])
 
     @classmethod
     def counts(cls, queue: str) -> dict[str, int]:

@@ -5,7 +5,7 @@ import { actionsOf, ask, curlOf, hasEnded, showCurl } from "../actions.js";
 import { get, pause } from "../api.js";
 import { keepsNumbers } from "../json.js";
 import {
-  button, copier, ghosts, h, hollow, icon, panel, plural, progressBar, put, seconds, setText,
+  button, copier, ghosts, h, hollow, icon, pageOf, panel, plural, progressBar, put, seconds, setText,
   shortId, state, trouble, visible,
 } from "../kit.js";
 import { Waterfall } from "../waterfall.js";
@@ -126,7 +126,8 @@ class JobPage {
     });
     const copy = button("As curl", { glyph: "copy", "data-act": "curl", on: { click: () => this.tellCurl() } });
     const had = this.buttons.querySelector(":focus")?.dataset.act;
-    put(this.buttons, rows.slice(0, 1), this.job.type && copy, rows.slice(1));
+    const graph = this.job.type === "workflow" && button("Graph", { glyph: "workflows", href: pageOf(this.job) });
+    put(this.buttons, rows.slice(0, 1), graph, !graph && this.job.type && copy, rows.slice(1));
     if (had) (this.buttons.querySelector(`[data-act="${had}"]`) ?? this.buttons.firstElementChild)?.focus();
   }
 

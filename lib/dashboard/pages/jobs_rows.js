@@ -3,7 +3,7 @@
 import { curlBox, curlOf } from "../actions.js";
 import { post } from "../api.js";
 import {
-  button, h, now_ms, plural, progressBar, put, seconds, shortId, showDialog, state, visible, when,
+  button, h, now_ms, pageOf, plural, progressBar, put, seconds, shortId, showDialog, state, visible, when,
 } from "../kit.js";
 
 /** A state -> the time that its list is ordered by: its heading, and the field. */
@@ -35,7 +35,7 @@ export class Row {
     const failed = isFailed && h("span", { class: "cut dead small" }, visible(`${error.type}: ${error.message ?? ""}`));
     const gist = h("span", { class: "cut gist" }, h("bdi", {}, visible(job.gist || "no payload")));
     const had = this.element.contains(document.activeElement) && document.activeElement.closest(".what");
-    const link = this.frame.link(`#/jobs/${id}`, {}, gist, failed, job.state === "active" && done(job.progress));
+    const link = this.frame.link(pageOf(job), {}, gist, failed, job.state === "active" && done(job.progress));
     const kind = attempts > 1 ? "retried" : attempts ? "" : "zero";
     const type = h("strong", { class: "cut" }, visible(job.type ?? "unreadable"));
     const queue = this.frame.link(`#/jobs?queue=${job.queue}`, { class: "soft" }, job.queue);
