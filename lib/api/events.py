@@ -13,8 +13,9 @@ HEARTBEAT_S. With `digest_s` the stream tells of queues instead: digests.py.
 
 import asyncio
 import contextlib
+import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from math import inf
 from typing import NamedTuple
 
@@ -51,7 +52,16 @@ class EventFilter(NamedTuple):
 class EventOperations:
     """The operation on events. A drain ends every stream; its reader comes back, to another server."""
 
-    def __init__(self, event_stream: EventStream, board: CensusBoard, job_store: JobStore, drain: Drain) -> None:
+    def __init__(
+        self,
+        event_stream: EventStream,
+        board: CensusBoard,
+        job_store: JobStore,
+        drain: Drain,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
         self._events = event_stream
         self._digests = Digests(board, drain)
         self._request_ids = _RequestIds(job_store)
@@ -61,7 +71,7 @@ class EventOperations:
 
     async def stream(self, call: Call) -> Response:
         wanted = _filter(call.parameters)
-        for_s = query.seconds(call.parameters, "for_s", MAX_FOR_S)
+        for_s = readable_s(query.seconds(call.parameters, "for_s", MAX_FOR_S), call.caller.expires_s, self._clock())
         if "digest_s" in call.parameters:
             digest_s = query.whole(call.parameters, "digest_s", 1, LONGEST_DIGEST_S, 1)
             await self._events.names(wanted.queues)  # With Redis away the answer is a 503.
@@ -231,6 +241,12 @@ class _RequestIds:
         while len(known) > KNOWN_REQUESTS:
             known.popitem(last=False)
         return found, is_sure
+
+
+def readable_s(for_s: float | None, expires_s: float | None, now_s: float) -> float | None:
+    """For how long a stream goes on, in s, None for good: as long as was asked for, no longer than the key is good."""
+    limits = [for_s, None if expires_s is None else max(0.0, expires_s - now_s)]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _filter(parameters: dict[str, str]) -> EventFilter:

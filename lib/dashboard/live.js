@@ -17,27 +17,18 @@ const POLL_MS = 5000;
 const POLLS_BEFORE_STREAM = 12;
 const PAUSES_MS = [1000, 2000, 4000, 5000];
 const MOST_STREAMS = 4;
-const ANSWER_MS = 100;
-const BUSY = { type: "too-many-connections", title: "No stream is left", detail: "Other windows hold those there are" };
+const NO_STREAM = { type: "too-many-connections", title: "No stream", detail: "Other windows hold those there may be" };
 
-// The streams that this window has or asks for; the other windows of this browser tell theirs on the channel. HTTP/2
-// carries any number over one connection.
-const channel = new BroadcastChannel("waybill-streams");
-let held = 0;
-channel.addEventListener("message", ({ data }) => data.asks && channel.postMessage({ held }));
-
-async function takeStream() {
-  held += 1;
-  if (/^h[23]/.test(performance.getEntriesByType("navigation")[0]?.nextHopProtocol)) return;
-  let all = held;
-  const count = ({ data }) => (all += data.held ?? 0);
-  channel.addEventListener("message", count);
-  channel.postMessage({ asks: true });
-  await pause(ANSWER_MS);
-  channel.removeEventListener("message", count);
-  if (all <= MOST_STREAMS) return;
-  held -= 1;
-  throw new Problem(503, BUSY, "");
+/** Do work, which reads a stream, if this browser has fewer than MOST_STREAMS. HTTP/2 carries any number over one
+ * connection; on plain http of another host a browser has no locks, and there windows are not counted. */
+async function withStream(work) {
+  const [{ nextHopProtocol }] = performance.getEntriesByType("navigation");
+  if (!navigator.locks || /^h[23]/.test(nextHopProtocol)) return work();
+  for (let n = 0; n < MOST_STREAMS; n += 1) {
+    const whole = (lock) => lock && work().then(() => true);
+    if (await navigator.locks.request(`waybill-stream-${n}`, { ifAvailable: true }, whole)) return;
+  }
+  throw new Problem(503, NO_STREAM, "");
 }
 
 /** A parser of Server-Sent Events: feed(text) calls heard({event, id, data}) for each message, and commented(text) for
@@ -69,8 +60,9 @@ export class EventParser {
 
 /** Read one stream to its end. parser is fed; what it knows of the last id is sent, so that nothing is missed. Throws
  * Problem where the server refuses, no stream is left, or it has been silent for too long. */
-export async function follow(path, parser, signal) {
-  await takeStream();
+const follow = (path, parser, signal) => withStream(() => read(path, parser, signal));
+
+async function read(path, parser, signal) {
   const silence = new AbortController();
   let timer = null;
   const alive = () => {
@@ -93,7 +85,6 @@ export async function follow(path, parser, signal) {
     if (signal.aborted || fault instanceof Problem) throw fault;
     throw new Problem(0, { title: "No answer", detail: "The stream broke off" }, "");
   } finally {
-    held -= 1;
     clearTimeout(timer);
   }
 }

@@ -80,10 +80,13 @@ class Chromium:
     def __exit__(self, *fault: object) -> None:
         self.close()
 
-    def tab(self, *, beside: Tab | None = None, **how: Any) -> Tab:
-        """A new tab. It shares storage, cache and channels with the tab `beside` it; without one, with no other."""
+    def tab(self, *, beside: Tab | None = None, is_window: bool = False, **how: Any) -> Tab:
+        """A new tab. It shares storage, cache, channels and connections with the tab `beside` it, and lies over it, if
+        it is no window of its own; without one it shares nothing."""
         context = beside.context if beside else self.call("Target.createBrowserContext")["browserContextId"]
-        target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+        target = self.call(
+            "Target.createTarget", url="about:blank", browserContextId=context, newWindow=is_window or not beside
+        )["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         tab = Tab(self, session, context, target)
         self._tabs[session] = tab

@@ -1,7 +1,10 @@
 """Keys of callers: sign-in, what a key's scope shows, new tabs, sign-out; and no key where others could read it."""
 
 import secrets
+import signal
+import tempfile
 import unittest
+from pathlib import Path
 from typing import Any, ClassVar
 
 from lib.settings import api_keys
@@ -13,7 +16,14 @@ WRITE, WRITE_ENTRY = api_keys.new_key("ops", "write", "", secrets.choice)
 
 
 class Keys(BrowserCase):
-    settings: ClassVar[dict[str, object]] = {"API_KEYS": f"{READ_ENTRY},{WRITE_ENTRY}"}
+    keys: ClassVar[Path]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.keys = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="wb-keys-")), "keys")
+        cls.keys.write_text(f"{READ_ENTRY}\n{WRITE_ENTRY}\n", encoding="utf-8")
+        cls.settings = {"API_KEYS_FILE": cls.keys}
+        super().setUpClass()
 
     def signed_in(self, key: str) -> Tab:
         tab = self.opened()
@@ -101,15 +111,28 @@ class Keys(BrowserCase):
 
         other.wait_for("#key")
 
-    def test_a_key_that_is_refused_meanwhile_is_forgotten(self) -> None:
+    def write_keys(self, *entries: str) -> None:
+        """From now on these are the keys."""
+        before = len(self.server.logged("keys.reread"))
+        self.keys.write_text("\n".join(entries), encoding="utf-8")
+        self.server.signal(signal.SIGHUP)
+        self.server.wait_for("keys.reread", before + 1)
+
+    def test_a_key_that_expires_meanwhile_is_forgotten_and_what_it_has_shown_too(self) -> None:
         tab = self.signed_in(WRITE)
-        tab.js(
-            "import('./dashboard/api.js').then("
-            "api => { api.setKey('wb_old'); return api.get('api/caller').catch(() => 1) })"
-        )
+        tab.wait_for("#live", "Live")
+        self.addCleanup(self.write_keys, READ_ENTRY, WRITE_ENTRY)
+        self.write_keys(READ_ENTRY, f"{WRITE_ENTRY}:2026-01-31")
+        tab.js("location.hash = '#/queues'")
 
         tab.wait_for("#key")
         self.assertIsNone(tab.js("sessionStorage.getItem('waybill-key')"))
+        self.assertEqual("", tab.js("document.querySelector('main').textContent"))
+        self.sign_in(tab, WRITE)
+        tab.wait_for("dialog [role=alert]", "it has expired")
+        self.sign_in(tab, READ)
+        tab.wait_for("#foot", "looker · read key")
+        tab.wait_for("main h1", "Queues")
 
     def test_the_key_is_in_no_log_address_or_store_that_stays(self) -> None:
         tab = self.signed_in(WRITE)

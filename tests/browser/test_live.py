@@ -1,10 +1,27 @@
 """The page while things happen: jobs run, the tab is hidden, frozen, Redis and the server go and come back."""
 
+import contextlib
+import http.client
+import shutil
 import unittest
+from typing import ClassVar
+from urllib.parse import urlsplit
 
-from tests.browser.case import BrowserCase
+from prod.local.processes import free_port
+from tests.browser.case import MODULES, BrowserCase
 from tests.browser.tab import Tab
+from tests.processes import ROOT, Server
 from tests.waiting import wait_until
+
+READERS = 100
+"""So many streams a server process has, and none more."""
+LATE = """
+  const Now = Date, off_ms = 3_600_000;
+  Date = class extends Now {
+    constructor(...about) { about.length ? super(...about) : super(Now.now() + off_ms); }
+    static now() { return Now.now() + off_ms; }
+  };
+"""
 
 CELL = (
     "[...document.querySelectorAll('.queues tbody tr')].find(row => row.textContent.startsWith('default'))"
@@ -13,6 +30,9 @@ CELL = (
 
 
 class LivePage(BrowserCase):
+    settings: ClassVar[dict[str, object]] = {"PORT": free_port()}
+    """A server that is started again has its address again."""
+
     def setUp(self) -> None:
         self.post("noop", {})
         self.tab = self.opened()
@@ -30,13 +50,17 @@ class LivePage(BrowserCase):
         begun = {line["request_id"] for line in self.server.logged("request.started") if "/api/events" in line["msg"]}
         return sum(line["request_id"] in begun for line in self.server.logged("request.ended"))
 
-    def hide(self, is_hidden: bool) -> None:
-        state = "hidden" if is_hidden else "visible"
-        self.tab.js(
-            f"Object.defineProperty(document, 'hidden', {{value: {str(is_hidden).lower()}, configurable: true}}),"
-            f"Object.defineProperty(document, 'visibilityState', {{value: '{state}', configurable: true}}),"
-            "document.dispatchEvent(new Event('visibilitychange'))"
-        )
+    def hide(self) -> None:
+        """Lay another tab over it."""
+        other = self.browser.tab(beside=self.tab)
+        self.addCleanup(other.close)
+        self.tab.until("document.hidden")
+
+    def start_again(self) -> None:
+        started = len(self.server.logged("server.started"))
+        self.server.start()
+        self.server.wait_for("server.started", started + 1)
+        self.server.wait_until_ready()
 
     def test_a_job_is_seen_to_wait_run_and_end_by_the_stream_alone(self) -> None:
         flag = self.server.folder / "go-on"
@@ -55,14 +79,14 @@ class LivePage(BrowserCase):
 
     def test_a_hidden_tab_lets_go_of_its_stream_and_takes_it_up_again(self) -> None:
         ended = self.ended_streams()
-        self.hide(True)
+        self.hide()
         wait_until(lambda: self.ended_streams() == ended + 1, "the stream has ended")
         asked = len(self.tab.requested)
         self.post("noop", {})
         self.tab.js("new Promise(done => setTimeout(done, 1500))")
         self.assertEqual(asked, len(self.tab.requested))
 
-        self.hide(False)
+        self.tab.bring_to_front()
         self.tab.wait_for("#live", "Live")
         self.assertEqual(2, self.streams(self.tab))
 
@@ -72,10 +96,10 @@ class LivePage(BrowserCase):
         self.tab.wait_for(".verdict", "Begins in")
         wait_until(lambda: self.begun_streams() == begun + 1, "the job is followed")
         ended = self.ended_streams()
-        self.hide(True)
+        self.hide()
         wait_until(lambda: self.ended_streams() == ended + 2, "both streams have ended")
 
-        self.hide(False)
+        self.tab.bring_to_front()
         self.tab.wait_for("#live", "Live")
         self.server.request("POST", f"/api/jobs/{job_id}/cancel")
         self.tab.wait_for(".verdict", "Cancelled.")
@@ -117,15 +141,108 @@ class LivePage(BrowserCase):
         tab.wait_for(".queues", "default", within_s=20)
         tab.wait_for("#live", "Live")
 
-    def test_a_server_without_room_for_a_reader_is_polled(self) -> None:
-        """The 101st reader of a process is refused: here as the page would see it."""
-        self.tab.js(
-            "import('./dashboard/live.js').then(({Live}) => { window.other = new Live(); const before = fetch;"
-            "window.fetch = (path, how) => String(path).includes('api/events') ? Promise.resolve(new Response("
-            "JSON.stringify({type: '/problems/too-many-connections', title: 't', detail: 'd'}), {status: 503}))"
-            ": before(path, how); other.start(); })"
-        )
-        self.tab.until("window.other?.name === 'polling' && other.queues.has('default')")
+    def test_seven_windows_side_by_side_load_and_leave_room_for_an_eighth(self) -> None:
+        """A browser opens six connections to a host, and each of these pages wants two for good."""
+        job_id = self.post("noop", {}, delay_s=3600)
+        over = self.begun_streams() - self.ended_streams()
+        tabs = [self.browser.tab(beside=self.tab, is_window=True) for _ in range(7)]
+        for tab in tabs:
+            self.addCleanup(tab.close)
+            tab.open(f"{self.server.url}/#/jobs/{job_id}")
+        for tab in tabs:
+            tab.wait_for(".verdict", "Begins in")
+            tab.until("['Live', 'Polling'].includes(document.getElementById('live').textContent)")
+
+        self.assertIn("Polling", [tab.text("#live") for tab in tabs])
+        self.assertLessEqual(self.begun_streams() - self.ended_streams() - over, 4)
+        self.assertEqual([], [one for tab in tabs for one in tab.complaints])
+
+    def test_a_server_without_room_for_a_reader_is_polled_and_its_end_is_seen(self) -> None:
+        with contextlib.ExitStack() as links:
+            parts = urlsplit(self.server.url)
+            for _ in range(READERS):
+                link = http.client.HTTPConnection(parts.hostname or "", parts.port)
+                links.callback(link.close)
+                link.request("GET", "/api/events?digest_s=1")
+            wait_until(lambda: self.begun_streams() - self.ended_streams() >= READERS, "all are there")
+            tab = self.opened("#/queues")
+            tab.wait_for("#live", "Polling")
+            tab.wait_for(".queues", "default")
+
+            self.server.kill()
+            tab.wait_for(".banner", "The server does not answer.")
+            tab.wait_for("#live", "No answer")
+            self.assertRegex(tab.text(".banner"), r"What you see is from \d\d:\d\d:\d\d.* Trying again in \d+ s")
+            self.assertGreater(tab.count(".queues tbody tr"), 0)
+        self.start_again()
+        for one in (tab, self.tab):
+            one.bring_to_front()
+            one.js("document.querySelector('.banner button')?.click()")
+            one.wait_for("#live", "Live")
+            one.until("!document.querySelector('.banner')")
+
+    def test_an_upgrade_under_the_page_is_told_once_the_new_server_speaks(self) -> None:
+        root = self.server.folder / "upgraded"
+        shutil.copytree(ROOT / "lib", root / "lib", ignore=lambda *_: ["__pycache__"])
+        shutil.copy(ROOT / "server.py", root)
+        for name in ("openapi.yaml", "tests"):
+            (root / name).symlink_to(ROOT / name)
+        init = root / "lib" / "__init__.py"
+        init.write_text(init.read_text("utf-8").replace('__version__ = "', '__version__ = "99.'), "utf-8")
+        self.tab.wait_for("#which", "Waybill")
+        self.server.kill()
+        self.tab.wait_for(".banner", "The server does not answer.")
+        self.server.root = root
+        self.addCleanup(self.restore)
+        self.start_again()
+        self.tab.click(".banner button")
+
+        self.tab.wait_for("[role=alert]", "Waybill was upgraded.")
+        self.tab.wait_for("#live", "Live")
+        self.tab.click(".banner button")
+        self.tab.wait_for("#which", "Waybill 99.")
+        self.tab.wait_for("#live", "Live")
+        self.assertEqual(0, self.tab.count(".banner"))
+
+    def restore(self) -> None:
+        self.server.kill()
+        self.server.root = ROOT
+        self.start_again()
+
+    def test_a_server_that_asks_to_wait_is_waited_for(self) -> None:
+        with Server(self.redis.url, JOB_MODULES=MODULES, RATE_LIMIT="6/4") as server:
+            tab = self.browser.tab()
+            self.addCleanup(tab.close)
+            tab.open(server.url)
+            tab.wait_for("#busy [role=status]", "Too many requests: waiting for")
+            tab.wait_for(".queues", "default")
+            tab.until("!document.querySelector('.banner')")
+
+        complaints = [one for one in tab.complaints if "status of 429" not in one and "ERR_" not in one]
+        self.assertEqual([], complaints)
+
+    def test_a_part_that_does_not_come_is_told(self) -> None:
+        self.tab.call("Network.setBlockedURLs", urls=["*/pages/queues.js"])
+        self.tab.js("location.hash = '#/queues'")
+        self.tab.wait_for("main .hollow", "A part of the page did not come")
+        self.tab.call("Network.setBlockedURLs", urls=[])
+        self.tab.click("main .hollow button")
+        self.tab.wait_for(".queues", "default")
+
+        self.tab.call("Network.setBlockedURLs", urls=["*/kit.js"])
+        self.tab.open(f"{self.server.url}/?anew")
+        self.tab.until("document.getAnimations().map(one => one.finish()).length")
+        self.tab.wait_for("main p", "The page does not start")
+
+    def test_ages_are_true_though_the_readers_clock_is_an_hour_fast(self) -> None:
+        tab = self.browser.tab()
+        self.addCleanup(tab.close)
+        tab.call("Page.addScriptToEvaluateOnNewDocument", source=LATE)
+        job_id = self.post("noop", {}, delay_s=1800)
+        tab.open(f"{self.server.url}/#/jobs?queue=default&state=delayed")
+        tab.wait_for("time", "in 30 min")
+        tab.js(f"location.hash = '#/jobs/{job_id}'")
+        tab.wait_for(".verdict", "Begins in 30 min")
 
 
 if __name__ == "__main__":
