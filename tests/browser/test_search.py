@@ -140,10 +140,10 @@ class Search(BrowserCase):
         tab.wait_for("#live", "Live")
         tab.press("/")
         tab.wait_for("[role=option]", "queue:")
-        for typed, keys, offered in (("def", 1, "queue:default"), ("state:de", 2, "state:dead"), ("ec", 1, "type:echo")):
+        for typed, at, offered in (("def", 1, "queue:default"), ("state:de", 2, "state:dead"), ("ec", 1, "type:echo")):
             tab.type(typed)
-            tab.wait_for(f"[role=option]:nth-child({keys})", offered)
-            for _ in range(keys):
+            tab.wait_for(f"[role=option]:nth-child({at})", offered)
+            for _ in range(at):
                 tab.press("ArrowDown")
             self.assertEqual(offered, tab.js(CHOSEN))
             tab.press("Enter")
