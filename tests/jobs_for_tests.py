@@ -383,11 +383,12 @@ async def hoards(ctx: JobContext, work: Work) -> str:
 
 @job("talk")
 async def talk(ctx: JobContext, work: Work) -> str:
-    """Logs lines, reports progress, and queues a job; returns the id of that job."""
+    """Logs lines, reports progress, waits `seconds`, and queues a job; returns the id of that job."""
     enter(ctx, work)
     ctx.log("first line")
     ctx.log("second\nline \x1e\x1f with controls")
     ctx.progress(0.5, "half-way")
+    await asyncio.sleep(work.seconds)
     return str(await ctx.enqueue("noop", {"ledger": work.ledger}))
 
 

@@ -32,7 +32,7 @@ import { banner, setTheme, tellCaller, tellDead, tellOf, turnTheme } from "./bar
 import { button, h, hollow } from "./kit.js";
 import { showHelp, takeKeys } from "./keys.js";
 import { keepFollowing, Live } from "./live.js";
-import { hashOf } from "./search.js";
+import { forgetSearches, hashOf, keepSearch } from "./search.js";
 import { signIn, signInAgain, signOut } from "./signin.js";
 
 /** Hash -> the file in pages/ that shows it. */
@@ -203,7 +203,13 @@ async function search(event) {
   event.preventDefault();
   const text = event.target.elements.find.value.trim();
   const where = { isQueue: (name) => live.queues.has(name), hasRequests: find("#/requests/a") !== null };
+  if (text) keepSearch(text);
   location.hash = text ? await hashOf(text, where) : "#/jobs";
+}
+
+/** What the search field offers is loaded when somebody goes there for the first time; it can be used without. */
+function offer({ target }) {
+  import("./suggest.js").then(({ suggest }) => suggest(target, () => live.queues.keys()), () => {});
 }
 
 /** Another key, or none, is used from now on: what the old one has shown goes. */
@@ -214,6 +220,7 @@ async function signedOut() {
   main.replaceChildren();
   live.queues.clear();
   tellDead();
+  forgetSearches();
   caller = await signInAgain();
   begin();
 }
@@ -245,6 +252,7 @@ async function start() {
   document.getElementById("theme").addEventListener("click", turnTheme);
   document.getElementById("help").addEventListener("click", help);
   document.getElementById("finder").addEventListener("submit", search);
+  document.getElementById("find").addEventListener("focus", offer, { once: true });
   document.getElementById("skip").addEventListener("click", (event) => {
     event.preventDefault(); // The address is the route, so the link can't be one.
     main.focus();

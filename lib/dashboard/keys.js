@@ -8,7 +8,7 @@ import { h, showDialog } from "./kit.js";
 
 const OFF = "waybill-letter-keys";
 const PATIENCE_MS = 1500;
-const NAMES = { " ": "Space" };
+const NAMES = { " ": "Space", X: "Shift x" };
 /** Pages that have no place in the navigation. */
 const ELSEWHERE = { e: ["Errors", "#/errors"] };
 const ROW_KEYS = { j: 1, k: -1 };

@@ -195,6 +195,13 @@ export function when(t, text) {
   if (text === undefined) shown.dataset.age = "";
   return shown;
 }
+const TIME = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
+/** A text of the API, the times in it as those of the reader's zone. */
+export function zoned(text) {
+  const near = (t) => Math.abs(now_ms() - Date.parse(t)) < 12 * 3_600_000;
+  const time = (t) => when(t, near(t) ? clockWithSeconds(t) : day(t));
+  return text.split(TIME).map((part) => (TIME.test(part) && Date.parse(part) ? time(part) : visible(part)));
+}
 export function tellTime(root = document) {
   for (const one of root.querySelectorAll("time[data-age]")) setText(one, ago(one.dateTime));
 }

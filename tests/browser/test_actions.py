@@ -1,10 +1,11 @@
 """What a person does to jobs from the page, and that its curl does the same."""
 
+import re
 import subprocess
 import unittest
 from pathlib import Path
 
-from tests.browser.case import BrowserCase
+from tests.browser.case import AUDIT, BrowserCase
 from tests.waiting import wait_until
 
 
@@ -66,6 +67,53 @@ class Actions(BrowserCase):
         tab.wait_for(".hollow", "There is no such job")
 
         self.assertIsNone(self.state(job_id))
+
+    def test_all_that_fit_are_run_again_or_deleted_as_counted_and_as_the_curl_does(self) -> None:
+        flag = self.server.folder / "flag-of-all"
+        for queue in ("default", "email", "email"):
+            self.post("when_there", {"until": str(flag)}, queue=queue, tags=["sweep"])
+        self.post("fail", {}, max_attempts=1)
+        wait_until(lambda: self.dead() == 4, "they are dead")
+
+        tab = self.opened("#/jobs?tag=sweep")
+        tab.wait_for(".fit", "choose one state")
+        tab.js("location.hash = '#/jobs?tag=sweep&state=dead&q=until'")
+        tab.wait_for(".fit", "can't be changed by a text")
+        tab.js("location.hash = '#/jobs?tag=sweep&state=dead'")
+        tab.click(".fit [data-act=redrive]")
+        tab.wait_for("dialog .main:not([disabled])", "Redrive 3")
+        tab.wait_for("dialog", "3 dead jobs in 2 queues with tag sweep will run again, the first to die first.")
+        self.assertEqual(3, tab.count("dialog .link"))
+        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
+        curl = tab.text("dialog .curl")
+        flag.touch()
+        done = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=20, check=True)
+        self.assertEqual([1, 2], sorted(int(count) for count in re.findall(r'"redriven":(\d+)', done.stdout)))
+        wait_until(lambda: self.dead() == 1, "they have run again")
+
+        tab.press("Escape")
+        tab.press("g")
+        tab.press("e")
+        tab.wait_for(".errors", "ValueError · fail in default")
+        tab.js("document.querySelector('.errors tr[data-key*=ValueError] [data-act=redrive]').focus()")
+        tab.press("Enter")
+        tab.wait_for("dialog", "1 dead job of default with type fail, error ValueError will run again")
+        tab.wait_for("dialog .main:focus", "Redrive 1")
+        tab.press("Enter")
+        tab.wait_for("dialog [role=status]", "1 job will run again.")
+        wait_until(lambda: self.dead() == 1, "it is dead again")
+        tab.press("Escape")
+        tab.click(".errors tr[data-key*=ValueError] strong")
+        tab.click(".fit [data-act=delete]")
+        tab.click("dialog .danger:not([disabled])")
+        tab.wait_for("dialog [role=status]", "1 job is deleted.")
+        tab.wait_for(".hollow", "No job fits")
+        self.assertEqual(0, self.dead())
+        self.assertEqual([], tab.complaints)
+
+    def dead(self) -> int:
+        items = self.server.request("GET", "/api/queues")[1]["items"]
+        return sum(queue["counts"]["dead"] for queue in items)
 
 
 if __name__ == "__main__":

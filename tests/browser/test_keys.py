@@ -80,12 +80,18 @@ class Keys(BrowserCase):
                 tab.press("Escape")
                 tab.until("!document.querySelector('dialog')")
 
+        # Neither may change all jobs that fit a filter; one of them single jobs.
+        for tab, boxes in ((reader, 0), (writer, 2)):
+            tab.js("location.hash = '#/jobs?state=delayed'")
+            tab.wait_for(".jobs tbody tr")
+            self.assertEqual((boxes, 0), (tab.count(".jobs .box"), tab.count(".fit *")))
+
     def test_a_key_that_may_not_change_a_queue_sees_how_it_is(self) -> None:
         tab = self.signed_in(WRITE)
         tab.js("location.hash = '#/queues/default'")
         tab.wait_for(".facts", "no limit")
 
-        self.assertEqual(0, tab.count(".head .button, .panel header .acts"))
+        self.assertEqual(0, tab.count(".head .button, .panel header .acts button"))
 
     def test_a_new_tab_has_the_key_and_a_sign_out_is_everywhere(self) -> None:
         first = self.signed_in(WRITE)

@@ -39,6 +39,7 @@ class Pages(BrowserCase):
         cls.post_one("noop", {}, queue="reports")
         cls.post_one("noop", {}, queue="webhook", group="api.example.com:443")
         cls.post_one("sleep", {"seconds": 60}, request_id="shop-1")
+        cls.post_one("talk", {"seconds": 60})
         dead = cls.post_one("when_there", {"until": "/nowhere/<img src=x onerror=document.title='owned'>"})
         flow = cls.post_workflow()
         cls.jobs = {"dead": dead, "dead_short": dead[-32:-20], "flow": flow, "flow_short": flow[-32:-20]}
@@ -152,6 +153,11 @@ class Pages(BrowserCase):
         self.assertEqual("0", tab.js(f"{email}.querySelector('[data-label=dead]').textContent"))
         self.assertIn("3 completed, 0 retried, 1 dead", tab.text(".readout"))
         self.assertNotIn("owned", tab.js("document.title"))
+        tab.wait_for(".runs-list .progress[aria-valuenow='50']")
+        tab.click(".panel[aria-label^=Failing] header a")
+        tab.wait_for(".errors", "FileNotFoundError · when_there in default")
+        tab.js("location.hash = '#/jobs?state=active'")
+        tab.wait_for(".done", "50 % · half-way")
 
     def test_the_chart_is_read_by_keys_and_reaches_back_a_day(self) -> None:
         tab = self.opened()

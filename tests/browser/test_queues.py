@@ -100,9 +100,15 @@ class QueuePages(BrowserCase):
         tab.until("!document.querySelector('h1 .pill')")
 
     def test_limits_are_set_and_what_another_has_set_stays(self) -> None:
+        jobs = [{"type": "noop", "payload": {}, "queue": "bounded", "group": f"tenant-{n:02}"} for n in range(52)]
+        self.assertEqual(200, self.server.request("POST", "/api/jobs/batch", jobs)[0])
         self.server.request("PATCH", "/api/queues/bounded", {"max_depth": 90})
         tab = self.opened("#/queues/bounded")
         tab.wait_for(".facts", "90 jobs at most")
+        tab.wait_for("[aria-label=Groups] footer", "1 to 50, by name; there are more")
+        tab.click("[aria-label=Groups] footer button")
+        tab.wait_for("[aria-label=Groups] footer", "51 to 52, by name")
+        tab.wait_for("[aria-label=Groups] tbody", "tenant-51")
         tab.click(".panel header .button")
         self.server.request("PATCH", "/api/queues/bounded", {"max_depth": 70})
         self.type_into(tab, "#q-most", "3")

@@ -6,7 +6,7 @@ import { get, pause } from "../api.js";
 import { keepsNumbers } from "../json.js";
 import {
   button, copier, ghosts, h, hollow, icon, pageOf, panel, plural, progressBar, put, seconds, setText,
-  shortId, state, trouble, visible,
+  shortId, state, trouble, visible, zoned,
 } from "../kit.js";
 import { Waterfall } from "../waterfall.js";
 import { about, Attempts, data, gistOf, Log, outcome, sentence } from "./job_parts.js";
@@ -157,7 +157,7 @@ class JobPage {
       const { progress } = this.job;
       const bar = progress && !hasEnded(this.job) && progressBar("Progress", progress.fraction);
       this.verdict.className = `verdict ${tone ?? ""}`;
-      const said = h("p", {}, h("strong", {}, visible(strong)), " ", visible(text), " ", link);
+      const said = h("p", {}, h("strong", {}, visible(strong)), " ", zoned(text), " ", link);
       const glyph = h("span", { class: this.job.state }, icon(this.job.state));
       put(this.verdict, glyph, h("div", {}, said, bar));
     }
