@@ -43,6 +43,10 @@ const ROUTES = [
   ["/requests/{id}", "request"],
   ["/queues", "queues"],
   ["/queues/{queue}", "queue"],
+  ["/schedules", "schedules"],
+  ["/schedules/+new", "schedule_edit"],
+  ["/schedules/{name}", "schedule"],
+  ["/schedules/{name}/edit", "schedule_edit"],
   ["/workers", "workers"],
   ["/hosts", "hosts"],
 ];
