@@ -3,11 +3,13 @@
 import { call } from "./api.js";
 import { button, copier, escaped, h, quoted, showDialog } from "./kit.js";
 
-/** A request as curl; $KEY stands for the key, which is not shown. path: "api/jobs", below the page. body: as text. */
-export function curlOf(frame, method, path, body) {
+/** A request as curl; $KEY stands for the key, which is not shown. path: "api/jobs", below the page. body: as text.
+ * headers: more fields of it. */
+export function curlOf(frame, method, path, body, headers = {}) {
   const way = method === (body === undefined ? "GET" : "POST") ? "" : `-X ${method} `;
   const lines = [`curl -i ${way}${quoted(new URL(path, document.baseURI).href)}`];
   if (frame.caller.asks_for_key) lines.push(`-H "Authorization: Bearer $KEY"`);
+  for (const [name, value] of Object.entries(headers)) lines.push(`-H ${quoted(`${name}: ${value}`)}`);
   if (body !== undefined) lines.push("-H 'Content-Type: application/json'", `-d ${quoted(escaped(body))}`);
   return lines.join(" \\\n  ");
 }

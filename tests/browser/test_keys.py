@@ -93,6 +93,26 @@ class Keys(BrowserCase):
 
         self.assertEqual(0, tab.count(".head .button, .panel header .acts button"))
 
+    def test_a_key_that_may_not_write_a_schedule_sees_how_it_is(self) -> None:
+        body = {"every_s": 3600, "job": {"type": "noop", "payload": {}}}
+        auth = {"authorization": f"Bearer {WRITE}"}
+        self.assertEqual(201, self.server.request("PUT", "/api/schedules/hourly", body, **auth)[0])
+        reader, writer = self.signed_in(READ), self.signed_in(WRITE)
+        pages = (("#/schedules", ".schedules", 3), ("#/schedules/hourly", ".verdict", 4))
+        for tab, is_writer in ((reader, False), (writer, True)):
+            tab.bring_to_front()
+            for hash, selector, acts in pages:
+                tab.js(f"location.hash = '{hash}'")
+                tab.wait_for(selector)
+                found = tab.count(
+                    "[data-act=run], [data-act=pause], [data-act=delete], main a.button[href*='new'], [data-act=edit]"
+                )
+                self.assertEqual(acts if is_writer else 0, found, hash)
+        reader.bring_to_front()
+        reader.js("location.hash = '#/schedules/+new'")
+        reader.wait_for("h3", "This key may not write schedules")
+        self.assertEqual(0, reader.count("form .main"))
+
     def test_a_new_tab_has_the_key_and_a_sign_out_is_everywhere(self) -> None:
         first = self.signed_in(WRITE)
         second = self.browser.tab(beside=first)
