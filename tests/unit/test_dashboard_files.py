@@ -19,9 +19,9 @@ FORBIDDEN = (
     r"\bon(click|error|load|submit|input|change)\s*=",
     r"\bdocument\.cookie\b",
 )
-MOST_BYTES = 340_000
-MOST_GZIPPED = 130_000
-MOST_FILES = 40
+MOST_BYTES = 400_000
+MOST_GZIPPED = 150_000  # What travels, if one opens every page.
+MOST_FILES = 55
 MOST_LINES = 320
 
 
