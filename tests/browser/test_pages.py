@@ -41,8 +41,8 @@ class Pages(BrowserCase):
             cls.post_one("email", {"to": "ann@example.com", "subject": "Hi", "text": "Hello"})
         cls.post_one("noop", {}, queue="reports")
         cls.post_one("noop", {}, queue="webhook", group="api.example.com:443")
-        cls.post_one("sleep", {"seconds": 60}, request_id="shop-1")
-        cls.post_one("talk", {"seconds": 60})
+        cls.post_one("sleep", {"seconds": 3600}, request_id="shop-1", timeout_s=3600)
+        cls.post_one("talk", {"seconds": 3600}, timeout_s=3600)
         dead = cls.post_one("when_there", {"until": "/nowhere/<img src=x onerror=document.title='owned'>"})
         flow = cls.post_workflow()
         nightly = {"cron": "30 2 * * *", "timezone": "Europe/Berlin", "job": {"type": "noop", "payload": {}}}
@@ -205,6 +205,12 @@ class Empty(BrowserCase):
         tab.wait_for(".queues", "email")
 
         self.assertEqual([], tab.complaints)
+
+    def test_who_has_no_workflow_is_shown_how_to_post_one(self) -> None:
+        tab = self.opened("#/workflows")
+        tab.wait_for("h3", "No workflow so far")
+        self.assertIn("api/workflows", tab.text(".hollow pre"))
+        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
 
     def test_a_payload_that_is_refused_is_told_with_its_request(self) -> None:
         tab = self.opened()

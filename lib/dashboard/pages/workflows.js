@@ -1,10 +1,11 @@
 // #/workflows?state=dead: the workflows, newest first, each with what holds it up, or what went wrong. They are jobs of
 // the type `workflow`, found as any jobs are: in a search that tells how far it has looked.
 
-import { curlBox, curlOf } from "../actions.js";
+import { curlOf } from "../actions.js";
 import { get } from "../api.js";
 import {
-  button, ghosts, h, hollow, icon, now_ms, number, plural, put, seconds, setText, shortId, trouble, visible, when,
+  button, copier, ghosts, h, hollow, icon, now_ms, number, plural, put, seconds, setText, shortId, trouble, visible,
+  when,
 } from "../kit.js";
 import { explained, pill } from "./workflow_words.js";
 
@@ -109,8 +110,9 @@ class Workflows {
     const kept = "A workflow that has ended is kept for a time only.";
     if (this.query.get("state")) return hollow("inbox", "There is none", kept);
     const text = "Jobs that wait for one another are posted as a workflow: in one request, all of them or none.";
-    const body = JSON.stringify(EXAMPLE);
-    return hollow("workflows", "No workflow so far", text, curlBox(curlOf(this.frame, "POST", "api/workflows", body)));
+    const curl = curlOf(this.frame, "POST", "api/workflows", JSON.stringify(EXAMPLE));
+    const shown = h("pre", { tabindex: "0", "aria-label": "A workflow as curl" }, curl);
+    return hollow("workflows", "No workflow so far", text, shown, copier(shown));
   }
 
   async _explain(found, signal) {
