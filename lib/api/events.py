@@ -77,7 +77,7 @@ class EventOperations:
             await self._events.names(wanted.queues)  # With Redis away the answer is a 503.
             self._expect_room()
             pieces = self._counted(self._digests.pieces(call.request, wanted.queues, digest_s, for_s))
-            return StreamedResponse(200, with_retry(pieces), content_type="text/event-stream")
+            return _as_stream(pieces)
         # Asked before the answer begins: with Redis away the answer is a 503. From `listen` on no event is missed.
         names = await self._events.names(wanted.queues)
         now_ms, newest = await self._events.listen(names)
@@ -90,7 +90,7 @@ class EventOperations:
         self._expect_room()
         known_id = (last_id or "") if resumed else str(mark) if first else ""
         pieces = self._counted(self._pieces(call.request, wanted, mark, first, known_id, for_s))
-        return StreamedResponse(200, with_retry(pieces), content_type="text/event-stream")
+        return _as_stream(pieces)
 
     def _expect_room(self) -> None:
         """Raises TooManyConnections. To be checked last, with no await before `_counted` counts the reader: else all
@@ -241,6 +241,11 @@ class _RequestIds:
         while len(known) > KNOWN_REQUESTS:
             known.popitem(last=False)
         return found, is_sure
+
+
+def _as_stream(pieces: AsyncGenerator[bytes, None]) -> Response:
+    """nginx holds an answer back until it has a few KB of it, if this field does not forbid that."""
+    return StreamedResponse(200, with_retry(pieces), [("X-Accel-Buffering", "no")], content_type="text/event-stream")
 
 
 def readable_s(for_s: float | None, expires_s: float | None, now_s: float) -> float | None:

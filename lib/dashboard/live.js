@@ -13,11 +13,12 @@
 import { get, news, pause, Problem, problemOf, send } from "./api.js";
 
 const SILENT_MS = 40_000; // A heartbeat comes every 15 s.
+const BEGIN_MS = 10_000; // A proxy that holds streams back holds back their beginning too.
 const POLL_MS = 5000;
 const POLLS_BEFORE_STREAM = 12;
 const PAUSES_MS = [1000, 2000, 4000, 5000];
 const MOST_STREAMS = 4;
-const NO_STREAM = { type: "too-many-connections", title: "No stream", detail: "Other windows hold those there may be" };
+const NO_STREAM = { type: "no-stream", title: "No stream", detail: "None comes through, or other windows hold all" };
 
 /** Do work, which reads a stream, if this browser has fewer than MOST_STREAMS. HTTP/2 carries any number over one
  * connection; on plain http of another host a browser has no locks, and there windows are not counted. */
@@ -65,15 +66,16 @@ const follow = (path, parser, signal) => withStream(() => read(path, parser, sig
 async function read(path, parser, signal) {
   const silence = new AbortController();
   let timer = null;
-  const alive = () => {
+  const alive = (for_ms = SILENT_MS) => {
     clearTimeout(timer);
-    timer = setTimeout(() => silence.abort(), SILENT_MS);
+    timer = setTimeout(() => silence.abort(), for_ms);
   };
-  alive();
+  alive(BEGIN_MS);
   try {
     const headers = { Accept: "text/event-stream", ...(parser.id ? { "Last-Event-ID": parser.id } : {}) };
     const reply = await send("GET", path, { headers, signal: AbortSignal.any([signal, silence.signal]) });
     if (!reply.ok) throw await problemOf(reply);
+    alive();
     const decoder = new TextDecoder();
     for (let reader = reply.body.getReader(); ; ) {
       const { done, value } = await reader.read();
@@ -83,6 +85,7 @@ async function read(path, parser, signal) {
     }
   } catch (fault) {
     if (signal.aborted || fault instanceof Problem) throw fault;
+    if (silence.signal.aborted) throw new Problem(504, NO_STREAM, "");
     throw new Problem(0, { title: "No answer", detail: "The stream broke off" }, "");
   } finally {
     clearTimeout(timer);
@@ -111,11 +114,11 @@ export function oldestAge_s(queue) {
   return age_s == null ? null : age_s + (taken_ms ? (Date.now() - taken_ms) / 1000 : 0);
 }
 
-/** What does not answer, by what a request has met: "redis", "server", or null. A server that has too many readers, or
- * knows no digests, answers. */
+/** What does not answer, by what a request has met: "redis", "server", or null where there is no stream only: the server
+ * has too many readers, or knows no digests. */
 function lackOf({ slug, status }) {
   if (slug === "redis-unavailable") return "redis";
-  return status === 0 || (status >= 502 && slug !== "too-many-connections") ? "server" : null;
+  return status === 0 || (status >= 502 && !["too-many-connections", "no-stream"].includes(slug)) ? "server" : null;
 }
 
 const STATES = {

@@ -44,6 +44,7 @@ class EventsCase(unittest.TestCase):
             link.request("GET", f"/api/events{query}", headers={"Last-Event-ID": last_id} if last_id else {})
             answer = link.getresponse()
             self.assertEqual((200, "text/event-stream"), (answer.status, answer.headers["Content-Type"]))
+            self.assertEqual("no", answer.headers["X-Accel-Buffering"], "nginx would hold the stream back")
             yield self.messages(answer)
 
     def messages(self, answer: http.client.HTTPResponse) -> Iterator[Message]:
