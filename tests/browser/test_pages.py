@@ -36,8 +36,8 @@ class Pages(BrowserCase):
             cls.post_one("email", {"to": "ann@example.com", "subject": "Hi", "text": "Hello"})
         cls.post_one("noop", {}, queue="reports")
         cls.post_one("noop", {}, queue="webhook", group="api.example.com:443")
-        cls.post_one("sleep", {"seconds": 60}, request_id="shop-1")
-        cls.post_one("talk", {"seconds": 60})
+        cls.post_one("sleep", {"seconds": 600}, request_id="shop-1", timeout_s=600)
+        cls.post_one("talk", {"seconds": 600}, timeout_s=600)
         dead = cls.post_one("when_there", {"until": "/nowhere/<img src=x onerror=document.title='owned'>"})
         cls.jobs = {"dead": dead, "dead_short": dead[-32:-20]}
         wait_until(lambda: cls.counts("default")["dead"] == 1 and cls.counts("email")["completed"] == 3, "jobs end")
