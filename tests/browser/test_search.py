@@ -178,14 +178,17 @@ class Search(BrowserCase):
         self.server.request("DELETE", f"/api/jobs/{second}")
         third = self.post("noop", {}, queue="email", delay_s=3600)
 
-        tab.wait_for(".fit .button", "1 newer, 1 gone")
+        top = tab.js("document.querySelector('.jobs').getBoundingClientRect().top")
+        tab.wait_for(".newer .button", "1 newer, 1 gone")
+        self.assertEqual(top, tab.js("document.querySelector('.jobs').getBoundingClientRect().top"))
+        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
         tab.wait_for(f"[data-id='{first}'] .state", "cancelled")
         shown = "[...document.querySelectorAll('.jobs tbody tr')].map(row => row.dataset.id)"
         self.assertEqual([second, first], tab.js(shown))
-        tab.click(".fit .button")
+        tab.click(".newer .button")
         self.assertEqual([third, first], tab.js(shown))
         tab.wait_for(".bulk", "1 chosen")
-        self.assertFalse(tab.js("document.querySelector('.fit').checkVisibility()"))
+        self.assertFalse(tab.js("document.querySelector('.newer').checkVisibility()"))
         self.assertEqual([], tab.complaints)
 
 

@@ -32,7 +32,7 @@ class Errors {
     const cols = [...COLS, ...(this.canAct ? ["acts"] : [])].map((name) => h("col", { class: `col-${name}` }));
     const head = HEAD.map(([label, kind]) => h("th", { scope: "col", class: kind }, label));
     this.table = h("table", { class: "cards stats errors", hidden: true }, h("colgroup", {}, cols),
-      h("thead", {}, h("tr", {}, head, this.canAct && h("td", {}))), this.body);
+      h("thead", {}, h("tr", {}, head, this.canAct && h("th", {}, h("span", { class: "unseen" }, "Do")))), this.body);
     const tab = ([name, [label]]) =>
       h("a", { href: this._hash({ window: name }), "aria-current": name === window ? "true" : null }, label);
     const tabs = h("nav", { class: "tabs", "aria-label": "How far back" }, Object.entries(WINDOWS).map(tab));

@@ -57,7 +57,7 @@ class Jobs {
     this.bulk = new Bulk(frame, this.rows, () => this._read(frame.signal, true));
     this.body = h("tbody", {});
     this.table = this._table(WHEN[state] ?? ["Created"]);
-    this.newer = h("div", { class: "fit", hidden: true });
+    this.newer = h("div", { class: "newer", hidden: true });
     this.none = h("div", {});
     this.foot = h("footer", {});
     this.loading = h("div", { class: "late" }, ghosts(8));

@@ -100,16 +100,19 @@ class Sweep {
   async count(queues) {
     const { kind, filter, ask, sentence } = this;
     this.queues = queues ?? (await queuesWith(filter.state, ask.signal));
-    setText(ask.curl, this._curl());
     const found = { matched: 0, followed: 0, sample: [], isMore: false };
+    const fitting = [];
     for (const [at, queue] of this.queues.entries()) {
       if (at) setText(sentence, `Counting… ${at} of ${this.queues.length} queues`);
       const { matched, followed, sample, more } = await this._post(queue, { dry_run: true });
+      if (matched) fitting.push(queue);
       found.matched += matched;
       found.followed += followed;
       found.sample.push(...sample.slice(0, SAMPLED - found.sample.length));
       found.isMore ||= more;
     }
+    if (fitting.length) this.queues = fitting;
+    setText(ask.curl, this._curl());
     this.matched = found.isMore ? null : found.matched;
     const count = number(found.matched) + (found.isMore ? " or more" : "");
     this._tell(found, count);
