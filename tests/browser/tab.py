@@ -17,6 +17,7 @@ KEYS = {
     "ArrowLeft": ("ArrowLeft", 37, ""),
     "ArrowRight": ("ArrowRight", 39, ""),
     " ": ("Space", 32, " "),
+    "Delete": ("Delete", 46, ""),
 }
 
 

@@ -42,18 +42,17 @@ class Keys(BrowserCase):
     def test_a_read_key_sees_no_button_that_changes_something(self) -> None:
         reader, writer = self.signed_in(READ), self.signed_in(WRITE)
         for tab in (reader, writer):
-            tab.wait_for("h3", "No jobs so far")
-            tab.wait_for(".hollow pre", "Bearer $KEY")
+            tab.wait_for("h2", "No jobs so far")
+            tab.wait_for(".steps .curl", "Bearer $KEY")
+            tab.wait_for(".steps", "--new-key")
 
-        self.assertEqual(
-            0, reader.js("[...document.querySelectorAll('button')].filter(b => /job/i.test(b.textContent)).length")
-        )
-        writer.wait_for("button", "New job")
-        writer.wait_for("button", "Post a job")
+        found = "[...document.querySelectorAll('.button')].filter(one => /job/i.test(one.textContent)).length"
+        self.assertEqual([0, 2], [tab.js(found) for tab in (reader, writer)])
+        reader.wait_for(".steps", "Your key may only read.")
 
         # On the page of a job; and no curl there shows a key.
         job_id = self.post("noop", {}, delay_s=3600, key=WRITE)
-        for tab, key, acts in ((reader, READ, ["curl"]), (writer, WRITE, ["cancel", "curl"])):
+        for tab, key, acts in ((reader, READ, ["curl"]), (writer, WRITE, ["cancel", "edit", "curl"])):
             tab.bring_to_front()
             tab.js(f"location.hash = '#/jobs/{job_id}'")
             tab.wait_for("[data-act=curl]")
@@ -62,13 +61,16 @@ class Keys(BrowserCase):
             tab.press("y")
             self.assertIn('"Authorization: Bearer $KEY"', tab.text("dialog .curl"))
             self.assertNotIn(key, tab.js("document.documentElement.outerHTML"))
+        for place in ("new", f"{job_id}/edit"):
+            reader.js(f"location.hash = '#/jobs/{place}'")
+            reader.wait_for("h3", "This key may only read")
 
     def test_a_key_that_may_not_change_a_queue_sees_how_it_is(self) -> None:
         tab = self.signed_in(WRITE)
         tab.js("location.hash = '#/queues/default'")
         tab.wait_for(".facts", "no limit")
 
-        self.assertEqual(0, tab.count(".head .button, .panel header .acts"))
+        self.assertEqual(0, tab.count(".head .button, .panel header button:not(.tabs button)"))
 
     def test_a_new_tab_has_the_key_and_a_sign_out_is_everywhere(self) -> None:
         first = self.signed_in(WRITE)
@@ -86,7 +88,7 @@ class Keys(BrowserCase):
             self.assertEqual("", tab.js("document.querySelector('main').textContent"))
         self.sign_in(second, READ)
         second.wait_for("#foot", "looker · read key")
-        second.wait_for("main h1", "you")
+        second.wait_for("main h1", "Ready for the first job")
 
     def test_a_tab_of_nobody_gets_no_key(self) -> None:
         self.signed_in(WRITE)
