@@ -7,6 +7,7 @@ signin.js       whose key it is, and the key's way from tab to tab
 search.js       the search field's words as parameters of the list
 api.js live.js  requests, and the stream of queues, to the public API alone
 kit.js          elements, icons, words for numbers and times; charts.js; json.js, JSON that keeps its digits
+form.js         a form of fields from a JSON Schema, which schema.js reads, and the same as JSON
 waterfall.js    a request's spans on one axis of time; actions.js, dialogs that change jobs, with their curl
 graph.js        where the jobs of a workflow lie in its picture, and which of them are one node
 pages/          a page a file, loaded when it is first seen: overview.js is #/

@@ -39,7 +39,9 @@ import { signIn, signInAgain, signOut } from "./signin.js";
 const ROUTES = [
   ["/", "overview"],
   ["/jobs", "jobs"],
+  ["/jobs/new", "new_job"],
   ["/jobs/{id}", "job"],
+  ["/jobs/{id}/edit", "new_job"],
   ["/requests/{id}", "request"],
   ["/queues", "queues"],
   ["/queues/{queue}", "queue"],

@@ -19,6 +19,7 @@ KEYS = {
     "ArrowRight": ("ArrowRight", 39, ""),
     "ArrowDown": ("ArrowDown", 40, ""),
     " ": ("Space", 32, " "),
+    "Delete": ("Delete", 46, ""),
 }
 
 

@@ -52,28 +52,31 @@ class Keys(BrowserCase):
     def test_a_read_key_sees_no_button_that_changes_something(self) -> None:
         reader, writer = self.signed_in(READ), self.signed_in(WRITE)
         for tab in (reader, writer):
-            tab.wait_for("h3", "No jobs so far")
-            tab.wait_for(".hollow pre", "Bearer $KEY")
+            tab.wait_for("h2", "No jobs so far")
+            tab.wait_for(".steps .curl", "Bearer $KEY")
+            tab.wait_for(".steps", "--new-key")
 
-        self.assertEqual(
-            0, reader.js("[...document.querySelectorAll('button')].filter(b => /job/i.test(b.textContent)).length")
-        )
-        writer.wait_for("button", "New job")
-        writer.wait_for("button", "Post a job")
+        found = "[...document.querySelectorAll('.button')].filter(one => /job/i.test(one.textContent)).length"
+        self.assertEqual([0, 2], [tab.js(found) for tab in (reader, writer)])
+        reader.wait_for(".steps", "Your key may only read.")
 
         # On the page of a job or a workflow; and no curl there shows a key.
         late: dict[str, Any] = {"type": "noop", "payload": {}, "delay_s": 3600}
         by = {"authorization": f"Bearer {WRITE}"}
         job_id = self.post(**late, key=WRITE)
         workflow_id = self.server.request("POST", "/api/workflows", {"jobs": {"a": late}}, **by)[1]["id"]
-        for tab, key, acts in ((reader, READ, ["curl"]), (writer, WRITE, ["cancel", "curl"])):
+        places = (
+            (f"#/jobs/{job_id}", "noop", ["cancel", "edit"]),
+            (f"#/workflows/{workflow_id}", "Workflowrunning", ["cancel"]),
+        )
+        for tab, key in ((reader, READ), (writer, WRITE)):
             tab.bring_to_front()
-            for place, heading in ((f"#/jobs/{job_id}", "noop"), (f"#/workflows/{workflow_id}", "Workflowrunning")):
+            for place, heading, acts in places:
                 tab.js(f"location.hash = '{place}'")
                 tab.wait_for("h1", heading)
                 tab.wait_for("[data-act=curl]")
                 shown = tab.js("[...document.querySelectorAll('[data-act]')].map(one => one.dataset.act)")
-                self.assertEqual(acts, shown)
+                self.assertEqual([*(acts if tab is writer else []), "curl"], shown)
                 tab.press("y")
                 self.assertIn('"Authorization: Bearer $KEY"', tab.text("dialog .curl"))
                 self.assertNotIn(key, tab.js("document.documentElement.outerHTML"))
@@ -85,6 +88,9 @@ class Keys(BrowserCase):
             tab.js("location.hash = '#/jobs?state=delayed'")
             tab.wait_for(".jobs tbody tr")
             self.assertEqual((boxes, 0), (tab.count(".jobs .box"), tab.count(".fit *")))
+        for place in ("new", f"{job_id}/edit"):
+            reader.js(f"location.hash = '#/jobs/{place}'")
+            reader.wait_for("h3", "This key may only read")
 
     def test_a_key_that_may_not_change_a_queue_sees_how_it_is(self) -> None:
         tab = self.signed_in(WRITE)
@@ -129,7 +135,7 @@ class Keys(BrowserCase):
             self.assertEqual("", tab.js("document.querySelector('main').textContent"))
         self.sign_in(second, READ)
         second.wait_for("#foot", "looker · read key")
-        second.wait_for("main h1", "you")
+        second.wait_for("main h1", "Ready for the first job")
 
     def test_a_tab_of_nobody_gets_no_key(self) -> None:
         self.signed_in(WRITE)

@@ -10,6 +10,9 @@ from tests.waiting import wait_until
 ROUTES = (
     ("#/", "Overview · Waybill", "Throughput"),
     ("#/jobs?q=example&type=email", "Jobs · Waybill", "3 found."),
+    ("#/jobs/new", "New job · Waybill", "More fields:"),
+    ("#/jobs/new?like={dead}", "Edit as new · Waybill", "A new job like"),
+    ("#/jobs/{delayed}/edit", "Edit job · Waybill", "Not before"),
     ("#/jobs/{dead}", "when_there {dead_short} · Waybill", "Attempt 1 · FileNotFoundError"),
     ("#/requests/shop-1", "Request shop-1 · Waybill", "not ended yet."),
     ("#/queues", "Queues · Waybill", "reports"),
@@ -48,7 +51,9 @@ class Pages(BrowserCase):
         nightly = {"cron": "30 2 * * *", "timezone": "Europe/Berlin", "job": {"type": "noop", "payload": {}}}
         cls.server.request("PUT", "/api/schedules/nightly", nightly)
         cls.server.request("PUT", "/api/schedules/resting", {**nightly, "cron": "* * * * *", "paused": True})
-        cls.jobs = {"dead": dead, "dead_short": dead[-32:-20], "flow": flow, "flow_short": flow[-32:-20]}
+        delayed = cls.post_one("noop", {}, delay_s=3600)
+        short = {"dead_short": dead[-32:-20], "flow_short": flow[-32:-20]}
+        cls.jobs = {"dead": dead, "flow": flow, "delayed": delayed, **short}
         wait_until(lambda: cls.counts("default")["dead"] == 1 and cls.counts("email")["completed"] == 3, "jobs end")
 
     @classmethod
@@ -78,9 +83,9 @@ class Pages(BrowserCase):
                 tab.settle()
 
                 self.assertEqual([], tab.complaints)
-                # A field for a date has a picture of the browser's own, as a `data:` URL, which asks nobody.
-                others = [url for url in tab.requested if not url.startswith((self.server.url, "data:"))]
-                self.assertEqual([], others)
+                # The browser's own icon of a field of times is a data: address.
+                own = (self.server.url, "data:image/svg+xml;")
+                self.assertEqual([], [url for url in tab.requested if not url.startswith(own)])
                 self.assertEqual(title.format(**self.jobs), tab.js("document.title"))
                 self.assertEqual(1, tab.count("h1"))
 
@@ -110,15 +115,19 @@ class Pages(BrowserCase):
                         self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
 
     def test_a_dialog_and_large_text_are_fit_as_well(self) -> None:
-        for opens, words in (("#help", "Keys"), (".head .button", "New job")):
+        for hash, shown, opens, words in (
+            ("", "Throughput", "#help", "Keys"),
+            ("#/jobs/new", "More fields:", "form > .inset .more-fields summary", "Not before"),
+            ("#/jobs/{dead}", "Attempt 1 · FileNotFoundError", "[data-act=retry]", "Run the job again?"),
+        ):
             for width, height in (WIDTHS[0], WIDTHS[-1]):
                 with self.subTest(words, width=width):
-                    tab = self.opened(width=width, height=height)
-                    tab.wait_for("main", "Throughput")
+                    tab = self.opened(hash.format(**self.jobs), width=width, height=height)
+                    tab.wait_for("main", shown)
                     tab.js("document.documentElement.style.fontSize = '175%'")  # Twice the usual 87.5 %.
                     tab.settle()
                     tab.click(opens)
-                    tab.wait_for("dialog", words)
+                    tab.wait_for("dialog, [open]", words)
                     tab.settle()
                     found = tab.js(AUDIT)
 
@@ -187,41 +196,6 @@ class Pages(BrowserCase):
         print(f"first paint {paint_ms:.0f} ms, {loaded} bytes of files")
         self.assertLess(paint_ms, MOST_PAINT_MS)
         self.assertLess(loaded, MOST_BYTES)
-
-
-class Empty(BrowserCase):
-    def test_who_comes_first_posts_a_job_from_the_page_and_sees_it_run(self) -> None:
-        tab = self.opened()
-        tab.wait_for("h3", "No jobs so far")
-        self.assertIn("api/jobs", tab.text(".hollow pre"))
-        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
-
-        tab.click(".hollow .button")
-        tab.wait_for("dialog .curl", "curl -i")
-        tab.click("dialog .button.main")
-        tab.wait_for("dialog .state", "completed")
-        tab.js("document.querySelector('dialog').close()")
-        tab.wait_for("main", "Throughput")
-        tab.wait_for(".queues", "email")
-
-        self.assertEqual([], tab.complaints)
-
-    def test_who_has_no_workflow_is_shown_how_to_post_one(self) -> None:
-        tab = self.opened("#/workflows")
-        tab.wait_for("h3", "No workflow so far")
-        self.assertIn("api/workflows", tab.text(".hollow pre"))
-        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
-
-    def test_a_payload_that_is_refused_is_told_with_its_request(self) -> None:
-        tab = self.opened()
-        tab.click(".head .button")
-        tab.wait_for("dialog .curl", "curl -i")
-        tab.js("document.getElementById('job-payload').focus(), document.getElementById('job-payload').select()")
-        tab.type('{"subject": 90071992547409931}')
-        tab.wait_for("dialog .curl", "90071992547409931")
-        tab.click("dialog .button.main")
-
-        tab.wait_for("dialog [role=status]", "request dash-")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Jobs {
     this.isFiltered = [...query].some(([name]) => !["queue", "state", "cursor", "order"].includes(name));
     this.title = queue ? `Jobs in ${queue}` : "Jobs";
     this.order = h("p", { class: "soft" }, "Looking…");
-    const add = frame.can("write") && button("New job", { glyph: "plus", on: { click: () => this._newJob() } });
+    const add = frame.can("write") && button("New job", { glyph: "plus", href: "#/jobs/new" });
     const title = h("div", {}, h("h1", {}, visible(this.title)), this.order);
     const head = h("div", { class: "head" }, title, h("div", { class: "acts" }, add));
     this.looked = h("div", { class: "looked", hidden: true });
@@ -257,10 +257,5 @@ class Jobs {
   _fail(problem) {
     setText(this.order, "");
     this.loading.replaceChildren(trouble(problem));
-  }
-
-  async _newJob() {
-    const { newJob } = await import("./new_job.js");
-    newJob(this.frame);
   }
 }

@@ -6,7 +6,7 @@ import {
 } from "../kit.js";
 import { thing, Tiles } from "./overview.js";
 import { badges, Failing } from "./overview_lists.js";
-import { limit, setPaused, sweep } from "./queue_acts.js";
+import { limit, pause, sweep } from "./queue_acts.js";
 import { Throughput } from "./throughput.js";
 import { troubleOf } from "./verdict.js";
 
@@ -44,7 +44,6 @@ class Queue {
   constructor(frame, name) {
     Object.assign(this, { frame, name });
     this.badge = h("span", {});
-    this.told = h("p", { class: "dead", role: "alert", hidden: true });
     this.alerts = h("ul", { class: "alerts", hidden: true, "aria-label": "What is wrong" });
     this.tiles = new Tiles();
     this.throughput = new Throughput(frame, name);
@@ -71,7 +70,7 @@ class Queue {
         this.quarantine), h("div", { class: "stack" }, side)));
     this.loading = h("div", { class: "panel late" }, ghosts(5));
     const head = h("div", { class: "head" }, h("div", {}, all, title), this._acts());
-    this.element = h("div", { class: "stack" }, head, this.told, this.alerts, this.loading, this.busy);
+    this.element = h("div", { class: "stack" }, head, this.alerts, this.loading, this.busy);
     this._begin();
   }
 
@@ -103,16 +102,8 @@ class Queue {
     return h("div", { class: "acts" }, this.pause, this.redrive, this.purge);
   }
 
-  async _pause() {
-    if (!this.queue) return;
-    this.told.hidden = true;
-    try {
-      this._show(await setPaused(this.name, !this.queue.paused, this.frame.signal));
-    } catch (problem) {
-      if (this.frame.signal.aborted) return;
-      setText(this.told, problem.sentence);
-      this.told.hidden = false;
-    }
+  _pause() {
+    if (this.queue) pause(this.frame, this.queue, (now) => this._show(now));
   }
 
   async _read(signal) {

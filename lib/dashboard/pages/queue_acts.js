@@ -1,53 +1,8 @@
-// What one does with queues: limits of one, and all jobs that fit a filter run again, deleted or cancelled. Each dialog
-// says what will happen, has the same as curl, and one button that says what it does.
+// What one does with queues: pause and limits of one, and all jobs that fit a filter run again, deleted or cancelled.
 
-import { curlOf } from "../actions.js";
+import { Ask, ask, curlOf } from "../actions.js";
 import { get, patch, post } from "../api.js";
-import {
-  button, clockWithSeconds, copier, h, now_ms, number, plural, progressBar, put, setText, showDialog, visible,
-} from "../kit.js";
-
-/** A dialog of one act. fill(this) makes it ready; act() does it and returns the sentence of what happened. */
-class Ask {
-  constructor(frame, title, ...content) {
-    this.controller = new AbortController();
-    this.signal = this.controller.signal;
-    this.frame = frame;
-    this.curl = h("pre", { class: "curl", tabindex: "0", "aria-label": "The same as curl" });
-    this.told = h("div", { role: "status" });
-    this.shut = button("Close", { on: { click: () => this.dialog.close() } });
-    this.does = button("…", { kind: "main", type: "submit", disabled: true });
-    const form = h("form", { class: "form", on: { submit: (event) => this._submit(event) } }, content,
-      h("div", { class: "curl-bar" }, h("h3", {}, "The same as curl"), h("span", { class: "gap" }), copier(this.curl)),
-      this.curl, this.told, h("div", { class: "acts" }, this.shut, this.does));
-    this.dialog = showDialog(title, h("h2", {}, title), form);
-    this.dialog.addEventListener("close", () => this.controller.abort());
-    frame.signal.addEventListener("abort", () => this.dialog.close(), { signal: this.signal });
-  }
-
-  async _submit(event) {
-    event.preventDefault();
-    this.does.disabled = true;
-    await this.try(async () => {
-      this.told.replaceChildren(h("p", {}, await this.act()));
-      if (this.isOnce) this.does.hidden = true;
-      this.shut.focus();
-    });
-    this.does.disabled = false;
-  }
-
-  /** Do it; a problem is told, with the fields that it names. */
-  async try(what) {
-    try {
-      await what();
-    } catch (problem) {
-      if (this.signal.aborted) return;
-      if (!problem.sentence) throw problem;
-      const rows = problem.errors.map(({ pointer, detail }) => h("li", {}, h("code", {}, pointer), ` ${detail}`));
-      this.told.replaceChildren(h("p", { class: "dead" }, problem.sentence), h("ul", { class: "small soft" }, rows));
-    }
-  }
-}
+import { clockWithSeconds, h, now_ms, number, plural, progressBar, put, setText, visible } from "../kit.js";
 
 const FIRST = { dead: "to die", cancelled: "to be cancelled" };
 const SWEEPS = {
@@ -84,12 +39,10 @@ class Sweep {
     this.sentence = h("p", { "aria-live": "polite" }, "Counting…");
     this.sample = h("div", { class: "small soft" });
     this.bar = h("div", {});
-    const ask = new Ask(frame, `${kind.verb} ${filter.state} jobs`, this.sentence, this.sample);
-    Object.assign(ask, { isOnce: true, act: () => this.act() });
-    ask.told.before(this.bar);
-    if (kind.kind) ask.does.classList.replace("main", kind.kind);
-    setText(ask.does, kind.verb);
-    this.ask = ask;
+    const about = { title: `${kind.verb} ${filter.state} jobs`, label: kind.verb, kind: kind.kind };
+    this.ask = new Ask(frame, about, this.sentence, this.sample);
+    this.ask.act = () => this.act();
+    this.ask.told.before(this.bar);
   }
 
   get where() {
@@ -212,21 +165,28 @@ export function limit(frame, queue, changed) {
   const told = (one) => JSON.stringify(one?.per_s === undefined ? one : { limit: one.limit, per_s: one.per_s });
   const rows = [fields.concurrency.row, h("div", { class: "halves" }, fields.limit.row, fields.per_s.row),
     fields.max_depth.row];
-  const ask = new Ask(frame, `Limits of ${queue.name}`, ...rows);
+  const asked = new Ask(frame, { title: `Limits of ${queue.name}`, label: "Set the limits" }, ...rows);
   const tell = () => {
     const body = change();
-    ask.does.disabled = !Object.keys(body).length;
+    asked.does.disabled = !Object.keys(body).length;
     const curl = () => curlOf(frame, "PATCH", path, JSON.stringify(body));
-    setText(ask.curl, ask.does.disabled ? "Nothing is changed yet." : curl());
+    setText(asked.curl, asked.does.disabled ? "Nothing is changed yet." : curl());
   };
-  setText(ask.does, "Set the limits");
-  ask.isOnce = true;
-  ask.act = async () => {
-    changed(await patch(path, change(), { signal: ask.signal }));
+  asked.act = async () => {
+    changed(await patch(path, change(), { signal: asked.signal }));
     return "They hold from now on, for jobs that wait already too.";
   };
   tell();
 }
 
-/** The same as the switch of pause: returns the queue as it is then. */
-export const setPaused = (queue, paused, signal) => patch(`api/queues/${queue}`, { paused }, { signal });
+const PAUSE = "No worker begins a job of it until it is resumed. Jobs that run go on; new ones are taken in, and wait.";
+
+/** Pause a queue, or let it go on. changed(queue): as it is then. */
+export function pause(frame, { name, paused }, changed) {
+  const label = paused ? "Resume" : "Pause";
+  const words = paused ? "Workers begin its jobs again, in their order." : PAUSE;
+  ask(frame, {
+    title: `${label} the queue ${name}?`, words, label, method: "PATCH", path: `api/queues/${name}`,
+    body: JSON.stringify({ paused: !paused }), done: changed,
+  });
+}
