@@ -1,5 +1,6 @@
 """Every page of the dashboard as it is painted: no complaint, no other host, fit for eyes, ears and thumbs."""
 
+import subprocess
 import unittest
 from typing import ClassVar
 
@@ -41,8 +42,9 @@ class Pages(BrowserCase):
             cls.post_one("email", {"to": "ann@example.com", "subject": "Hi", "text": "Hello"})
         cls.post_one("noop", {}, queue="reports")
         cls.post_one("noop", {}, queue="webhook", group="api.example.com:443")
-        cls.post_one("sleep", {"seconds": 60}, request_id="shop-1")
-        cls.post_one("talk", {"seconds": 60})
+        # They outlast this class, also on a machine that is busy: a time-out would count as retried.
+        cls.post_one("sleep", {"seconds": 600}, request_id="shop-1", timeout_s=900)
+        cls.post_one("talk", {"seconds": 600}, timeout_s=900)
         dead = cls.post_one("when_there", {"until": "/nowhere/<img src=x onerror=document.title='owned'>"})
         flow = cls.post_workflow()
         nightly = {"cron": "30 2 * * *", "timezone": "Europe/Berlin", "job": {"type": "noop", "payload": {}}}
@@ -204,6 +206,18 @@ class Empty(BrowserCase):
         tab.wait_for("main", "Throughput")
         tab.wait_for(".queues", "email")
 
+        self.assertEqual([], tab.complaints)
+
+    def test_who_has_no_schedule_is_told_how_the_first_one_is_made(self) -> None:
+        tab = self.opened("#/schedules")
+        tab.wait_for("h3", "No schedule so far")
+        tab.wait_for(".hollow .button", "Make the first one")
+        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
+
+        subprocess.run(["sh", "-c", tab.text(".hollow pre")], capture_output=True, timeout=20, check=True)
+        tab.press("f")
+        tab.type("night")
+        tab.wait_for(".schedules", "Every day at 03:00")
         self.assertEqual([], tab.complaints)
 
     def test_a_payload_that_is_refused_is_told_with_its_request(self) -> None:
