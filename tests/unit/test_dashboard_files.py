@@ -19,9 +19,9 @@ FORBIDDEN = (
     r"\bon(click|error|load|submit|input|change)\s*=",
     r"\bdocument\.cookie\b",
 )
-MOST_BYTES = 340_000
-MOST_GZIPPED = 130_000
-MOST_FILES = 40
+MOST_BYTES = 376_000
+MOST_GZIPPED = 142_000
+MOST_FILES = 49
 MOST_LINES = 320
 
 
