@@ -15,7 +15,8 @@
 //    which the help (?) then lists. #/queues/a and #/queues/b are two pages: the first is left before the other comes.
 // 2. A row of ROUTES below, and in index.html, for a place of the navigation, its `hidden` taken away.
 // 3. A row in ROUTES of tests/browser/test_pages.py: audit, sizes and complaints are tested by that.
-// New icons are symbols of index.html. Styles of one page go into pages.css.
+// New icons are symbols of index.html. Styles of one page go into pages.css; those of schedules and workflows stand in
+// plans.css.
 //
 // What `frame` has:
 //    frame.can("write")        whether the key allows it: a button is not made where it does not (read < write < admin)

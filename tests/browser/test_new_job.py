@@ -2,6 +2,7 @@
 first minute of somebody who opens an empty Waybill."""
 
 import json
+import subprocess
 import unittest
 from typing import Any, ClassVar
 
@@ -269,7 +270,19 @@ class FirstMinute(Form):
         tab = self.opened("#/workflows")
         tab.wait_for("h3", "No workflow so far")
         self.assertIn("api/workflows", tab.text(".hollow pre"))
-        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
+        self.fit(tab)
+
+    def test_who_has_no_schedule_is_told_how_the_first_one_is_made(self) -> None:
+        tab = self.opened("#/schedules")
+        tab.wait_for("h3", "No schedule so far")
+        tab.wait_for(".hollow .button", "Make the first one")
+        self.fit(tab)
+
+        subprocess.run(["sh", "-c", tab.text(".hollow pre")], capture_output=True, timeout=20, check=True)
+        tab.press("f")
+        tab.type("night")
+        tab.wait_for(".schedules", "Every day at 03:00")
+        self.assertEqual([], tab.complaints)
 
     def test_who_opens_an_empty_waybill_sees_a_job_run(self) -> None:
         tab = self.opened()

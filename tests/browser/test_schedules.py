@@ -197,7 +197,9 @@ class SchedulePages(BrowserCase):
         (running,) = self.read("busy")["last_runs"]
         self.assertEqual(f"#/jobs/{running['job_id']}", tab.js("document.querySelector('.outcomes a').hash"))
 
-        wait_until(lambda: len(self.read("deadly")["last_runs"]) > 2, "some have died")
+        wait_until(
+            lambda: [one["state"] for one in self.read("deadly")["last_runs"]].count("dead") > 2, "some have died"
+        )
         self.server.request("POST", "/api/schedules/deadly/pause")
         tab.js("location.hash = '#/schedules?name=dea'")
         tab.wait_for(".schedules", "deadly")
@@ -220,7 +222,7 @@ class SchedulePages(BrowserCase):
         tab.wait_for(".schedules", f"tenant-{MANY - 1:03}")
 
         tab.js("location.hash = '#/schedules?name=m'")
-        tab.wait_for("main .soft", "so named")
+        tab.wait_for("main .soft", "2 schedules with m in the name")
         tab.wait_for(".board", "some-mornings")
         day = self.server.request("GET", "/api/schedules?name=some&day=true")[1]["day"][0]["runs"]
         titles = json.loads(
@@ -235,7 +237,7 @@ class SchedulePages(BrowserCase):
         tab.press("f")
         tab.js("document.querySelector('.find.short input').select()")
         tab.type("TENANT-00")
-        tab.wait_for("main .soft", "10 schedules so named")
+        tab.wait_for("main .soft", "10 schedules with tenant-00 in the name")
         self.assertEqual("#/schedules?name=tenant-00", tab.js("location.hash"))
         self.assertEqual(10, tab.count(".schedules tbody tr"))
         tab.wait_for(".board", "tenant-000")

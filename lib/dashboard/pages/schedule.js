@@ -13,6 +13,7 @@ import {
 
 const OVERLAP = { skip: "the run is skipped", allow: "they run side by side", queue: "the run waits for its end" };
 const MISSED = { one: "one job for all of them", none: "nothing", all: "a job for each of the latest 100" };
+const LATE_S = 5; // Whoever fires it has its own time for that.
 const HEADS = [["For"], ["Outcome"], ["Job"], ["Why", "full"], ["At", "n"]];
 
 export function page(frame, { name }) {
@@ -80,7 +81,7 @@ class Schedule {
     put(this.gist, schedule.words, " · ", rule(schedule));
     this._once("acts", [schedule.paused, this.frame.can("write")], () => this._showActs());
     const { next_run_at: next, overdue_s: overdue, reason, paused } = schedule;
-    this._once("verdict", [next, overdue > 0, reason, paused], () => this._tell());
+    this._once("verdict", [next, overdue > LATE_S, reason, paused], () => this._tell());
     this._once("warnings", schedule.warnings, () => {
       this.warnings.hidden = !schedule.warnings.length;
       put(this.warnings, notes(schedule.warnings));
@@ -140,7 +141,7 @@ class Schedule {
     if (paused) return ["delayed", "pause", "Paused.", "It runs when somebody resumes it, or has it run once."];
     if (!next) return ["", "cancelled", "It has ended.", "No run lies between now and its end."];
     const time = when(next, moment(next));
-    if (!overdue) return ["", "clock", ["Runs ", when(next), "."], time];
+    if (overdue <= LATE_S) return ["", "clock", ["Runs ", when(next), "."], time];
     const by = OVERDUE[reason] ?? "nothing has taken it yet";
     const text = reason ? "It stays due until there is room." : "Does a worker run?";
     return ["dead", "warn", ["Due since ", time, `: ${by}.`], text];

@@ -172,13 +172,14 @@ class Editor {
       } catch (fault) {
         isWhole = false;
         one.fault([fault.message]);
+        if (one === at.rest) this.more.open = true;
       }
     };
     for (const one of Object.values(at)) one.fault([]);
     const { value: type } = at.type.input;
     const queue = at.queue.input.value.trim();
     const made = at.kind.input.value === "workflow" ? { workflow: json(at.workflow) }
-      : { job: { type, ...(queue && { queue }), payload: json(at.payload), ...json(at.rest, {}) } };
+      : { job: { ...json(at.rest, {}), type, ...(queue && { queue }), payload: json(at.payload) } };
     const owner = at.owner.input.value.trim();
     const rules = { overlap: at.overlap.input.value, catch_up: at.missed.input.value };
     return isWhole ? { ...timesOf(at), ...made, ...rules, ...(owner && { owner }) } : null;

@@ -12,7 +12,7 @@ import { act, badge, hashOf, MAIL, makes, newButton, rule, strip, ZONE } from ".
 const LIMIT = 50;
 const DAY_READ_MS = 600_000; // To work out a day of many schedules is work for the server.
 const EXAMPLE = { cron: "0 3 * * *", timezone: ZONE, job: { type: "email", payload: MAIL } };
-const HEADS = [["Name"], ["Runs"], ["Next"], ["Last ten"], ["On", "n"]];
+const HEADS = [["Name"], ["Runs"], ["Next"], ["Last ten", "last"], ["On", "n"]];
 
 export function page(frame, { query }) {
   const all = new Schedules(frame, query);
@@ -55,7 +55,7 @@ class Schedules {
         this.place, this.table, this.foot));
     this.timer = setInterval(() => document.hidden || this.board.draw(), 60_000);
     const failed = (problem) => this._fail(problem);
-    frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 30, failed });
+    frame.repeat((signal) => this._read(signal), { busy_s: 10, calm_s: 30, failed });
   }
 
   async _read(signal) {
@@ -104,7 +104,8 @@ class Schedules {
     const paused = this.items.filter((one) => one.paused).length;
     const are = (n) => (n ? counted(n, "is", "are") : "None is");
     const resting = paused ? `, ${are(paused).toLowerCase()} paused` : "";
-    const all = `${plural(total, "schedule")}${this.query.has("name") ? " so named" : ", by name"}`;
+    const part = this.query.get("name");
+    const all = `${plural(total, "schedule")}${part ? ` with ${part} in the name` : ", by name"}`;
     const said = isWhole ? `${are(this.items.length - paused)} on${resting}` : all;
     setText(this.note, `${said}. Times are yours (${ZONE}).`);
     const soonest = isWhole && [...coming].sort((a, b) => a.next_run_at.localeCompare(b.next_run_at))[0];
@@ -191,10 +192,10 @@ class Row {
       h("td", { class: "name" }, link, paused ? null : badge(schedule),
         h("span", { class: "sub" }, visible(makes(schedule)))),
       h("td", { class: "full" }, schedule.words, h("span", { class: "sub" }, rule(schedule))),
-      h("td", {}, next ? [when(next), h("span", { class: "sub" }, when(next, day(next)))]
+      h("td", { class: "next-run" }, next ? [when(next), h("span", { class: "sub" }, when(next, day(next)))]
         : h("span", { class: "faint" }, paused ? "paused" : "ended")),
       h("td", { class: "last" }, last ? [strip(schedule, frame), h("span", { class: "sub wide-only" }, when(last))]
-        : h("span", { class: "faint" }, "none so far")),
+        : h("span", { class: "faint wide-only" }, "none so far")),
       h("td", { class: "n" }, this._acts(name, paused)));
     if (had) this.element.querySelector(`[data-act="${had}"]`)?.focus();
   }
