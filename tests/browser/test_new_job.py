@@ -269,7 +269,7 @@ class FirstMinute(Form):
         tab = self.opened("#/workflows")
         tab.wait_for("h3", "No workflow so far")
         self.assertIn("api/workflows", tab.text(".hollow pre"))
-        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
+        self.fit(tab)
 
     def test_who_opens_an_empty_waybill_sees_a_job_run(self) -> None:
         tab = self.opened()
