@@ -84,7 +84,7 @@ class Keys(BrowserCase):
                 tab.until("!document.querySelector('dialog')")
 
         # Neither may change all jobs that fit a filter; one of them single jobs.
-        for tab, boxes in ((reader, 0), (writer, 2)):
+        for tab, boxes in ((reader, 0), (writer, 3)):
             tab.js("location.hash = '#/jobs?state=delayed'")
             tab.wait_for(".jobs tbody tr")
             self.assertEqual((boxes, 0), (tab.count(".jobs .box"), tab.count(".fit *")))
