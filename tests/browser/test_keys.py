@@ -64,10 +64,10 @@ class Keys(BrowserCase):
             self.assertNotIn(key, tab.js("document.documentElement.outerHTML"))
 
         # Neither may change all jobs that fit a filter; one of them single jobs.
-        for tab, boxes in ((reader, 0), (writer, 2)):
+        for tab, can in ((reader, False), (writer, True)):
             tab.js("location.hash = '#/jobs?state=delayed'")
             tab.wait_for(".jobs tbody tr")
-            self.assertEqual((boxes, 0), (tab.count(".jobs .box"), tab.count(".fit *")))
+            self.assertEqual((can, 0), (tab.count(".jobs td .box") > 0, tab.count(".fit *")))
 
     def test_a_key_that_may_not_change_a_queue_sees_how_it_is(self) -> None:
         tab = self.signed_in(WRITE)
