@@ -80,8 +80,8 @@ export function tellDead() {
   if (dead) link.append(h("span", { class: "count hot num", title: `${number(dead)} dead jobs` }, number(dead)));
 }
 
-/** The queues whose pages were opened last, in the side, each with the number of its jobs that wait. `name`: one that is
- * opened now. This tab keeps them until it is closed or somebody signs out. */
+/** The queues whose pages were opened last, in the side, each with the number of its jobs that wait. `name`: one that
+ * is opened now. This tab keeps them until it is closed or somebody signs out. */
 export function tellRecent(name) {
   const kept = JSON.parse(sessionStorage.getItem(RECENT) ?? "[]");
   const names = name ? [name, ...kept.filter((one) => one !== name)].slice(0, MOST_RECENT) : kept;
@@ -91,7 +91,8 @@ export function tellRecent(name) {
   list.hidden = !shown.length;
   const links = [...list.querySelectorAll("a")];
   if (links.map((one) => one.dataset.queue).join() !== shown.join()) {
-    const link = (one) => h("a", { href: `#/queues/${one}`, "data-queue": one }, h("span", {}, one), h("span", { class: "count num" }));
+    const count = () => h("span", { class: "count num" });
+    const link = (one) => h("a", { href: `#/queues/${one}`, "data-queue": one }, h("span", {}, one), count());
     list.replaceChildren(list.firstElementChild, ...shown.map(link));
   }
   for (const one of list.querySelectorAll("a")) {

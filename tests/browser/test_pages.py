@@ -172,9 +172,10 @@ class Pages(BrowserCase):
         self.assertIn("3 completed, 0 retried, 1 dead", tab.text(".readout"))
         self.assertNotIn("owned", tab.js("document.title"))
         tab.wait_for(".runs-list .progress[aria-valuenow='50']")
-        for width in (1280, 800):
+        for width in (1440, 1280, 800):
             tab.resize(width, 900)
-            self.assertEqual(0, tab.js("(of => of.scrollWidth - of.clientWidth)(document.querySelector('.scroll'))"))
+            wider = tab.js("(of => of.scrollWidth - of.clientWidth)(document.querySelector('.scroll'))")
+            self.assertEqual(0, wider, width)
         tab.click(".queues tbody strong")
         tab.wait_for("#recent a", "reports")
         self.assertEqual("1", tab.text("#recent .count"))
