@@ -4,23 +4,26 @@
 
 import { clockOrDay, counted, number, plural } from "../kit.js";
 
-/** Trouble's code -> how bad it is (dead: red, retried: amber), and its title. */
+/** Trouble's code -> how bad it is (dead: red, retried: amber), its title, and that of many queues at once. */
 const TROUBLES = {
-  unserved: ["dead", (queue) => `Nobody serves the queue ${queue}`],
-  dying: ["dead", (queue) => `Jobs of ${queue} die`],
-  failing: ["retried", (queue) => `Attempts of ${queue} fail`],
-  backlog: ["retried", (queue) => `${queue} falls behind`],
-  paused: ["retried", (queue) => `${queue} is paused`],
+  unserved: ["dead", (queue) => `Nobody serves the queue ${queue}`, (queues) => `Nobody serves ${queues}`],
+  dying: ["dead", (queue) => `Jobs of ${queue} die`, (queues) => `Jobs of ${queues} die`],
+  failing: ["retried", (queue) => `Attempts of ${queue} fail`, (queues) => `Attempts of ${queues} fail`],
+  backlog: ["retried", (queue) => `${queue} falls behind`, (queues) => `${queues} fall behind`],
+  paused: ["retried", (queue) => `${queue} is paused`, (queues) => `${queues} are paused`],
 };
+const MOST_ALIKE = 3; // So many queues with one trouble are told one by one; more of them together.
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function thingsOf(health, queues) {
   const told = new Set(health.warnings.filter((one) => one.code === "queue_unserved").map((one) => one.queue));
   const isTold = ({ name, trouble }) => ["unserved", "paused"].includes(trouble.code) && told.has(name);
-  const troubled = queues
-    .filter((queue) => queue.trouble && !isTold(queue))
-    .map(({ name, trouble }) => troubleOf(name, trouble));
+  const alike = Map.groupBy(queues.filter((queue) => queue.trouble && !isTold(queue)), ({ trouble }) => trouble.code);
+  const troubled = [...alike].flatMap(([code, group]) =>
+    group.length > MOST_ALIKE && TROUBLES[code]
+      ? [troubleOfMany(code, group.map(({ name }) => name))]
+      : group.map(({ name, trouble }) => troubleOf(name, trouble)));
   // "dead" < "retried": red first.
   return [...health.warnings.map(thingOf), ...troubled].sort((a, b) => a.kind.localeCompare(b.kind));
 }
@@ -29,6 +32,12 @@ export function thingsOf(health, queues) {
 export function troubleOf(queue, { code, text }) {
   const [kind, title] = TROUBLES[code] ?? ["retried", (name) => `Something is wrong with ${name}`];
   return { kind, title: title(queue), text: `${capital(text)}.`, queue };
+}
+
+function troubleOfMany(code, names) {
+  const [kind, , title] = TROUBLES[code];
+  const text = `${names.slice(0, MOST_ALIKE).join(", ")} and ${plural(names.length - MOST_ALIKE, "other")}.`;
+  return { kind, title: title(plural(names.length, "queue")), text, queue: null, isMany: true };
 }
 
 function thingOf({ code, severity, text, what_to_do, queue, since }) {
