@@ -19,22 +19,23 @@ const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 export function thingsOf(health, queues) {
   const told = new Set(health.warnings.filter((one) => one.code === "queue_unserved").map((one) => one.queue));
   const isTold = ({ name, trouble }) => ["unserved", "paused"].includes(trouble.code) && told.has(name);
-  const alike = Map.groupBy(queues.filter((queue) => queue.trouble && !isTold(queue)), ({ trouble }) => trouble.code);
-  const troubled = [...alike].flatMap(([code, group]) =>
-    group.length > MOST_ALIKE && TROUBLES[code]
-      ? [troubleOfMany(code, group.map(({ name }) => name))]
-      : group.map(({ name, trouble }) => troubleOf(name, trouble)));
+  const troubled = queues
+    .filter((queue) => queue.trouble && !isTold(queue))
+    .map(({ name, trouble }) => troubleOf(name, trouble));
+  const alike = Map.groupBy([...health.warnings.map(thingOf), ...troubled], ({ code }) => code);
+  const things = [...alike].flatMap(([code, group]) =>
+    TROUBLES[code] && group.length > MOST_ALIKE ? [manyOf(code, group.map(({ queue }) => queue))] : group);
   // "dead" < "retried": red first.
-  return [...health.warnings.map(thingOf), ...troubled].sort((a, b) => a.kind.localeCompare(b.kind));
+  return things.sort((a, b) => a.kind.localeCompare(b.kind));
 }
 
-/** A queue's trouble in words: {kind, title, text, queue}. */
+/** A queue's trouble in words: {code, kind, title, text, queue}. */
 export function troubleOf(queue, { code, text }) {
   const [kind, title] = TROUBLES[code] ?? ["retried", (name) => `Something is wrong with ${name}`];
-  return { kind, title: title(queue), text: `${capital(text)}.`, queue };
+  return { code, kind, title: title(queue), text: `${capital(text)}.`, queue };
 }
 
-function troubleOfMany(code, names) {
+function manyOf(code, names) {
   const [kind, , title] = TROUBLES[code];
   const text = `${names.slice(0, MOST_ALIKE).join(", ")} and ${plural(names.length - MOST_ALIKE, "other")}.`;
   return { kind, title: title(plural(names.length, "queue")), text, queue: null, isMany: true };
@@ -44,6 +45,7 @@ function thingOf({ code, severity, text, what_to_do, queue, since }) {
   const isUnserved = code === "queue_unserved";
   const begun = since ? ` Since ${clockOrDay(since)}.` : "";
   return {
+    code: isUnserved ? "unserved" : null,
     kind: severity === "error" ? "dead" : "retried",
     title: isUnserved ? TROUBLES.unserved[1](queue) : capital(text),
     text: `${isUnserved ? `${capital(text)}. ` : ""}${capital(what_to_do)}.${begun}`,
