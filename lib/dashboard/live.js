@@ -114,8 +114,8 @@ export function oldestAge_s(queue) {
   return age_s == null ? null : age_s + (taken_ms ? (Date.now() - taken_ms) / 1000 : 0);
 }
 
-/** What does not answer, by what a request has met: "redis", "server", or null where there is no stream only: the server
- * has too many readers, or knows no digests. */
+/** What does not answer, by what a request has met: "redis", "server", or null where there is no stream only: the
+ * server has too many readers, or knows no digests. */
 function lackOf({ slug, status }) {
   if (slug === "redis-unavailable") return "redis";
   return status === 0 || (status >= 502 && !["too-many-connections", "no-stream"].includes(slug)) ? "server" : null;
