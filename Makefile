@@ -1,6 +1,6 @@
 # Waybill: what a developer types; `make` alone lists it. The work is done by prod/local, which needs Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test browser lint bench faults fuzz machines clients clean
+.PHONY: help run demo test browser lint bench faults fuzz machines clients pictures clean
 
 # Each python is run, not looked up: pyenv has a shim even for a Python that is not installed.
 FIND = for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -40,6 +40,9 @@ machines: ## run the tests in chroots of Debian 12, 13 and sid, as root; 40 minu
 
 clients: ## try the HTTP clients of Node, PyPI and curl on a real server; installs them; 5 minutes (ARGS=refusals: a part)
 	$(LOCAL) clients $(ARGS)
+
+pictures: ## take the pictures of README and prod/pictures from a live Waybill; an hour (ARGS="--minutes 2": a look)
+	$(LOCAL) pictures $(ARGS)
 
 clean: ## remove the environments and caches that make made; logs/ and var/ (your jobs) stay
 	rm -rf .venv .venv-lint .mypy_cache .ruff_cache tests/clients/.installed

@@ -29,6 +29,8 @@ from zlib import crc32
 
 QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 JOB_ID = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})-([0-9a-f]{32})")
+ID_DIGITS = 32
+"""With which a job's id ends."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}  # RFC 9562, 4.1
 _ABOVE = 1 << 32

@@ -17,9 +17,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lib.errors import InvalidFields, Throttled
 from lib.jobs.registry import Discard, HandOver, JobContext, Retry, Snooze, job
@@ -37,6 +37,32 @@ class Work:
     until: str = ""
     text: str = ""
     size: int = 0
+
+
+@dataclass
+class Page:
+    title: str
+    size: int = 1
+
+
+@dataclass
+class AllKinds:
+    """A field of every kind that a form may have to show."""
+
+    month: str = field(metadata={"description": "As 2026-11."})
+    total: float
+    kind: Literal["pdf", "csv"]
+    number: int | None = None
+    draft: bool = False
+    note: str | None = None
+    body: str = ""
+    level: Literal[1, 2, 3] = 2
+    recipient: str | list[str] | None = None
+    labels: list[str] = field(default_factory=list)
+    cover: Page | None = None
+    pages: list[Page] = field(default_factory=list)
+    api_key: str = ""
+    extra: Any = None
 
 
 def enter(ctx: JobContext, work: Work) -> None:
@@ -75,6 +101,12 @@ async def at_once(ctx: JobContext, work: Work) -> None:
 @job("echo")
 async def echo(ctx: JobContext, payload: dict[str, Any]) -> Any:
     return payload
+
+
+@job("all_kinds")
+async def all_kinds(ctx: JobContext, payload: AllKinds) -> str:
+    """Takes a field of every kind. Returns the number, in words that JSON does not round."""
+    return f"{payload.number} of {payload.total}, key of {len(payload.api_key)}"
 
 
 @job("echo_text")
@@ -383,11 +415,12 @@ async def hoards(ctx: JobContext, work: Work) -> str:
 
 @job("talk")
 async def talk(ctx: JobContext, work: Work) -> str:
-    """Logs lines, reports progress, and queues a job; returns the id of that job."""
+    """Logs lines, reports progress, waits `seconds`, and queues a job; returns the id of that job."""
     enter(ctx, work)
     ctx.log("first line")
     ctx.log("second\nline \x1e\x1f with controls")
     ctx.progress(0.5, "half-way")
+    await asyncio.sleep(work.seconds)
     return str(await ctx.enqueue("noop", {"ledger": work.ledger}))
 
 

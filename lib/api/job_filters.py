@@ -6,21 +6,23 @@
 are both Wanted(tag="eu", error="ValueError"). Values are text in both: times are RFC 3339.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from lib.ids import JOB_ID
+from lib.ids import ID_DIGITS, JOB_ID
 from lib.jobs.group import GROUP_NAME, GROUP_RULE
 from lib.jobs.payload import json_type
 from lib.jobs.request_fields import TAG, TAG_RULE, FieldFault
 from lib.jobs.schedule_request import SCHEDULE_NAME
 from lib.jobs.state import STATES
 from lib.jobs.timestamps import milliseconds
-from lib.queue.listing import ORDERS, Order, Wanted
+from lib.queue.listing import ORDERS, TIME_DIGITS, Order, Wanted
 from lib.web import query
 
 _ERROR_CHARS = 200
 _WORKER_CHARS = 300
+_DIGITS = re.compile(f"[0-9a-f]{{{TIME_DIGITS},{ID_DIGITS}}}")
 FEWEST_SOUGHT, MOST_SOUGHT = 3, 200
 """So many characters the text has at least and at most that `q` looks for."""
 
@@ -83,6 +85,12 @@ def _sought(text: str) -> str:
     return text
 
 
+def _digits(text: str) -> str:
+    if not _DIGITS.fullmatch(text):
+        raise FieldFault(f"must be the first {TIME_DIGITS} to {ID_DIGITS} digits of a job's id, behind its queue")
+    return text
+
+
 def _time(text: str) -> int:
     try:
         return milliseconds(text)
@@ -105,7 +113,11 @@ FILTERS: Final[Mapping[str, JobFilter]] = {
 }
 
 
-_READERS: Final[Mapping[str, JobFilter]] = {"q": JobFilter("sought", _sought), **FILTERS}
+_READERS: Final[Mapping[str, JobFilter]] = {
+    "q": JobFilter("sought", _sought),
+    "id": JobFilter("digits", _digits),
+    **FILTERS,
+}
 
 
 def state_filter(known: tuple[str, ...]) -> Callable[[Any], str]:
@@ -122,7 +134,8 @@ def state_filter(known: tuple[str, ...]) -> Callable[[Any], str]:
 def wanted_of_query(found: Mapping[str, str]) -> Wanted:
     """The filters among the parameters of GET /api/jobs. Raises InvalidFields.
 
-    `q` is no filter of a body: what a text happens to be found in is too much by chance to be changed by it."""
+    `q` and `id` are no filters of a body: what a text happens to be found in is too much by chance to be changed by it,
+    and whoever knows ids names them."""
     values = _states(found) if "state" in found else {}
     for name in found:
         if (one := _READERS.get(name)) is not None:
@@ -163,7 +176,10 @@ def order_of_query(found: Mapping[str, str], wanted: Wanted) -> Order | None:
 def usual_order(wanted: Wanted) -> Order:
     """The order of a list for which no order was asked.
 
-    WHY newest with a tag or a request id: their jobs have an index, or ids, by which they are found among a million."""
+    WHY newest with a tag or a request id: their jobs have an index, or ids, by which they are found among a million.
+    WHY oldest with the digits of an id: its time is told by them, and most jobs behind that one are none of them."""
+    if wanted.digits is not None:
+        return "oldest"
     is_next = wanted.states in (("ready",), ("delayed",)) and wanted.tag is None and wanted.request_id is None
     return "next" if is_next else "newest"
 

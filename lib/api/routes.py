@@ -25,6 +25,7 @@ from lib.api.metrics import MetricsOperations
 from lib.api.queue_pages import QueuePages
 from lib.api.queues import QueueOperations
 from lib.api.requests import RequestOperations
+from lib.api.schedule_pages import SchedulePages
 from lib.api.schedules import ScheduleOperations
 from lib.api.stats import StatsOperations
 from lib.api.system import SystemOperations
@@ -35,8 +36,8 @@ from lib.web.router import JSON, CallbackOperation, Route
 
 # RFC 7396: a PATCH of a job or a queue does with each of its fields as a merge patch does.
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
-_LISTING = frozenset({"queue", "state", *FILTERS, "q", "order", "fields", "limit", "cursor"})
-_SCHEDULES = frozenset({"queue", "owner", "limit", "cursor"})
+_SCHEDULES = frozenset({"queue", "owner", "name", "day", "limit", "cursor"})
+_LISTING = frozenset({"queue", "state", *FILTERS, "q", "id", "order", "fields", "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "digest_s", "for_s"})
 _QUEUES = frozenset({"sort", "name", "lately", "limit", "cursor"})
 _PAGE = frozenset({"limit", "cursor"})
@@ -58,6 +59,7 @@ class AllOperations(NamedTuple):
     workers: WorkerOperations
     groups: GroupOperations
     schedules: ScheduleOperations
+    schedule_pages: SchedulePages
     events: EventOperations
     system: SystemOperations
     metrics: MetricsOperations
@@ -83,7 +85,7 @@ def routes(operations: AllOperations) -> tuple[Route, ...]:
         Route("GET", "/api/stats", "readStats", operations.stats.stats, frozenset({"window", "queue"}), scope="read"),
         Route("GET", "/api/errors", "listErrors", operations.stats.errors, _ERRORS, scope="read"),
         Route("GET", "/api/workers", "listWorkers", operations.workers.list_all, scope="read"),
-        *_schedule_routes(operations.schedules),
+        *_schedule_routes(operations.schedules, operations.schedule_pages),
         *_workflow_routes(operations.workflows),
         *_callback_routes(operations.callbacks),
         *_service_routes(operations.events, operations.system, operations.metrics),
@@ -152,10 +154,10 @@ def _group_routes(groups: GroupOperations) -> tuple[Route, ...]:
     )
 
 
-def _schedule_routes(schedules: ScheduleOperations) -> tuple[Route, ...]:
+def _schedule_routes(schedules: ScheduleOperations, pages: SchedulePages) -> tuple[Route, ...]:
     one = "/api/schedules/{schedule}"
     return (
-        Route("GET", "/api/schedules", "listSchedules", schedules.list_page, _SCHEDULES, scope="read"),
+        Route("GET", "/api/schedules", "listSchedules", pages.list_page, _SCHEDULES, scope="read"),
         Route("POST", "/api/schedules/preview", "previewSchedule", schedules.preview, takes_body=True, scope="read"),
         Route("GET", one, "readSchedule", schedules.read, scope="read"),
         Route("PUT", one, "putSchedule", schedules.put, takes_body=True, scope="write", has_version=True),

@@ -1,11 +1,11 @@
-"""/api/schedules: write a schedule, read, list, pause, resume and delete schedules, run one now, and preview times.
+"""/api/schedules/{schedule}: write a schedule, read, pause, resume and delete it, run it now; and preview times.
+schedule_pages.py lists all schedules.
 
 Each operation parses its request, makes one call on the ScheduleStore, logs the change, and shows the schedule
 (shown_schedule.py). A schedule has a version, which is its ETag: a change with `If-Match: "7"` is made to that version
 or to none, and a PUT with `If-None-Match: *` makes a new schedule or none.
 """
 
-import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ from lib.api import idempotency
 from lib.api.job_graphs import just_planted
 from lib.api.jobs import OUTCOME
 from lib.api.shown_schedule import present_preview, present_schedule
-from lib.errors import FieldError, JobNotFound, RedisKeysBroken, ScheduleNotFound, behind_a_change
+from lib.errors import FieldError, JobNotFound, ScheduleNotFound, behind_a_change
 from lib.http1.message import Response
-from lib.ids import QUEUE_NAME, JobIds
+from lib.ids import JobIds
 from lib.jobs.job import Accepted, JobRecord, Keyed
 from lib.jobs.registry import Registry
 from lib.jobs.request_fields import fields_error
@@ -27,19 +27,15 @@ from lib.jobs.shown import job_text, just_taken, outcome_of
 from lib.jobs.slot_jobs import graph_of, job_of
 from lib.jobs.workflow import under
 from lib.jobs.zones import UnknownZone
-from lib.json_text import to_json
 from lib.logs.log import Log
 from lib.queue.fleet import UpgradeGate
 from lib.queue.job_store import JobStore
 from lib.queue.schedule_seen import ScheduleSeen
 from lib.queue.schedule_store import Precondition, ScheduleStore, always
-from lib.web import json_body, query
+from lib.web import json_body
 from lib.web.json_answer import answer_json, answer_text
 from lib.web.router import Call
 
-READ_AT_ONCE = 10
-MOST_LOOKED_AT = 1000
-PAGE_BYTES = 4 << 20
 _ETAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 
 
@@ -146,45 +142,6 @@ class ScheduleOperations:
         with _zone_faults("/timezone"):
             return answer_json(200, present_preview(schedule, await self._schedules.now_ms(), count))
 
-    async def list_page(self, call: Call) -> Response:
-        """Schedules by name, a page of them. Many may have to be looked at for one owner; a page may be empty then."""
-        limit = query.whole(call.parameters, "limit", 1, 200, 50)
-        queue, owner = call.parameters.get("queue"), call.parameters.get("owner")
-        if queue is not None and not QUEUE_NAME.fullmatch(queue):
-            raise query.parameter_error("queue", "is not a queue's name")
-        after = call.parameters.get("cursor", "")
-        if after and not SCHEDULE_NAME.fullmatch(after):
-            raise query.parameter_error("cursor", "is not one that a page gave as next_cursor")
-        index = await self._schedules.index()
-        names = [name for name, where in index.items() if name > after and queue in (None, where)]
-        page = _Page(owner, limit)
-        for at in range(0, min(len(names), MOST_LOOKED_AT), READ_AT_ONCE):
-            if page.is_full:
-                break
-            some = names[at : at + READ_AT_ONCE]
-            page.add(some, *await self._read_all({name: index[name] for name in some}))
-            await asyncio.sleep(0)  # To show ten schedules takes some ms; others have their turn between.
-        return page.answer(names)
-
-    async def _read_all(self, places: dict[str, str]) -> tuple[dict[str, ScheduleSeen], list[str]]:
-        """The schedules of these names, and a warning for each that can't be read. places: name -> queue."""
-        found: dict[str, ScheduleSeen] = {}
-        warnings = []
-        for queue in sorted(set(places.values())):
-            names = [name for name, where in places.items() if where == queue]
-            try:
-                _, some = await self._schedules.read_some(queue, names)
-                found.update({seen.name: seen for seen in some})
-            except RedisKeysBroken as fault:
-                if len(names) == 1:
-                    warnings.append(f"the schedule {names[0]} can't be read: {fault.detail}")
-                    continue
-                for name in names:
-                    one, more = await self._read_all({name: queue})
-                    found.update(one)
-                    warnings += more
-        return found, warnings
-
     def _wanted(self, body: Any, present: ScheduleSeen | None) -> Schedule:
         return read_schedule(body, self._registry, self._ids, present.schedule if present else None)
 
@@ -192,39 +149,6 @@ class ScheduleOperations:
         msg = f"Schedule {seen.name} {verb}"
         about = {"schedule": seen.name, "queue": seen.schedule.queue, "version": seen.version}
         self._log.info(f"schedule.{verb}", msg, **call.asked_by, **about)
-
-
-class _Page:
-    """One page of the list, while it is filled."""
-
-    def __init__(self, owner: str | None, limit: int) -> None:
-        self._owner = owner
-        self._limit = limit
-        self._texts: list[str] = []
-        self._warnings: list[str] = []
-        self._bytes = 0
-        self._last = ""
-
-    @property
-    def is_full(self) -> bool:
-        return len(self._texts) >= self._limit or self._bytes > PAGE_BYTES
-
-    def add(self, names: list[str], found: dict[str, ScheduleSeen], warnings: list[str]) -> None:
-        self._warnings += warnings
-        for name in names:
-            if self.is_full:
-                return
-            self._last = name
-            seen = found.get(name)
-            if seen is not None and self._owner in (None, seen.schedule.owner):
-                self._texts.append(to_json(present_schedule(seen)))
-                self._bytes += len(self._texts[-1])
-
-    def answer(self, names: list[str]) -> Response:
-        """names: all that the list has from this page on."""
-        next_cursor = self._last if names and self._last != names[-1] else None
-        items, warnings = ",".join(self._texts), to_json(self._warnings)
-        return answer_text(200, f'{{"items":[{items}],"next_cursor":{to_json(next_cursor)},"warnings":{warnings}}}')
 
 
 def _name(call: Call) -> str:

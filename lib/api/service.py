@@ -42,6 +42,7 @@ from lib.api.queue_pages import QueuePages
 from lib.api.queues import QueueOperations
 from lib.api.requests import RequestOperations
 from lib.api.routes import AllOperations, routes
+from lib.api.schedule_pages import SchedulePages
 from lib.api.schedules import ScheduleOperations
 from lib.api.stats import StatsOperations
 from lib.api.system import SystemOperations
@@ -224,6 +225,7 @@ def _operations(
         workers=WorkerOperations(stores.crews),
         groups=GroupOperations(stores.queues.groups, gate, log),
         schedules=ScheduleOperations(stores.schedules, stores.jobs, types, ids, gate, log),
+        schedule_pages=SchedulePages(stores.schedules),
         events=EventOperations(stores.events, stores.board, stores.jobs, drain),
         system=SystemOperations(
             stores.link, stores.queues, stores.late_schedules, contract, stores.epochs, stores.fleet, types, drain

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from lib.jobs.clock_notes import clock_notes
-from lib.jobs.cron_text import CronError
-from lib.jobs.schedule import Schedule, ScheduleSlot, Timetable, doubts
+from lib.jobs.cron_text import CronError, read_cron
+from lib.jobs.cron_words import interval_words, words_of
+from lib.jobs.schedule import DAY_MS, Schedule, ScheduleSlot, Timetable, doubts
 from lib.jobs.schedule_tree import with_masks
 from lib.jobs.shown import seconds_of
 from lib.jobs.timestamps import LAST_MS, timestamp
@@ -17,6 +18,8 @@ from lib.jobs.zones import UnknownZone
 from lib.queue.schedule_seen import ScheduleRun, ScheduleSeen, SlotOutcome
 
 NEXT_RUNS: Final = 5
+SPAN_MS: Final = 900_000
+"""Of the runs of a day, the first in each quarter of an hour is shown."""
 ORPHANED: Final = (
     "code has declared it, and the job modules of no worker that runs do: delete it if the code is gone, or start that"
     " worker"
@@ -34,6 +37,7 @@ def present_schedule(seen: ScheduleSeen) -> dict[str, Any]:
     return {
         "name": seen.name,
         **_times(schedule),
+        "words": _words(schedule),
         "job": with_masks(schedule.job) if schedule.workflow is None else None,
         "workflow": with_masks(schedule.workflow),
         "overlap": schedule.overlap,
@@ -62,10 +66,31 @@ def present_preview(schedule: Schedule, now_ms: int, count: int) -> dict[str, An
     coming = timetable.coming(timetable.first(now_ms), max(count, 2))
     cron, zone = timetable.cron, timetable.zone
     return {
+        "words": _words(schedule),
         "next_runs": _runs(coming[:count]),
         "notes": clock_notes(cron, zone, schedule.timezone, now_ms // 1000) if cron is not None else [],
         "warnings": _doubts(schedule, timetable, coming),
     }
+
+
+def present_day(seen: ScheduleSeen) -> list[str | None]:
+    """When it runs in the next 24 hours: the first run of each quarter of an hour, and one that is overdue: 98 at
+    most. It is empty where this host can't work them out."""
+    try:
+        timetable = seen.schedule.timetable(seen.name, seen.anchor_ms)
+    except (UnknownZone, CronError):
+        return []
+    return _runs(timetable.spread(seen.slot, SPAN_MS, seen.now_ms, seen.now_ms + DAY_MS))
+
+
+def _words(schedule: Schedule) -> str:
+    """Its times in words; a cron that can't be read is shown as it is."""
+    if schedule.every_ms:
+        return interval_words(schedule.every_ms)
+    try:
+        return words_of(read_cron(schedule.cron))
+    except CronError:
+        return schedule.cron
 
 
 def _coming(seen: ScheduleSeen) -> tuple[list[str | None], list[str]]:

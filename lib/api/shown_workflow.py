@@ -46,6 +46,9 @@ def _member(member: WorkflowMember) -> dict[str, Any]:
         "state": member.shown_state,
         "after": shown_edges(member.edges),
         "optional": member.is_optional,
+        "run_at": _time(member.due_ms),
+        "started_at": _time(member.started_ms),
+        "finished_at": _time(member.finished_ms),
     }
 
 

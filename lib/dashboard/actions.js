@@ -3,16 +3,18 @@
 import { call } from "./api.js";
 import { button, copier, escaped, h, quoted, showDialog } from "./kit.js";
 
-/** A request as curl; $KEY stands for the key, which is not shown. path: "api/jobs", below the page. body: as text. */
-export function curlOf(frame, method, path, body) {
+/** A request as curl; $KEY stands for the key, which is not shown. path: "api/jobs", below the page. body: as text.
+ * headers: more fields of it. */
+export function curlOf(frame, method, path, body, headers = {}) {
   const way = method === (body === undefined ? "GET" : "POST") ? "" : `-X ${method} `;
   const lines = [`curl -i ${way}${quoted(new URL(path, document.baseURI).href)}`];
   if (frame.caller.asks_for_key) lines.push(`-H "Authorization: Bearer $KEY"`);
+  for (const [name, value] of Object.entries(headers)) lines.push(`-H ${quoted(`${name}: ${value}`)}`);
   if (body !== undefined) lines.push("-H 'Content-Type: application/json'", `-d ${quoted(escaped(body))}`);
   return lines.join(" \\\n  ");
 }
 
-/** A curl with a button that copies it. */
+/** A curl with a button that copies it: [the head, the element that shows it]. */
 export function curlBox(text) {
   const shown = h("pre", { class: "curl", tabindex: "0", "aria-label": "The same as curl" }, text);
   const title = h("h3", {}, "The same as curl");
@@ -27,28 +29,63 @@ export function showCurl(title, text, note) {
     h("div", { class: "acts" }, close));
 }
 
-/** Ask before a request is sent. words: what will happen, texts or elements. done(answer) is called after it. */
-export function ask(frame, { title, words, label, kind = "main", method = "POST", path, body, done }) {
-  const told = h("p", { class: "dead", role: "alert" });
-  const close = () => dialog.close();
-  const act = async () => {
-    go.disabled = true;
+/** A dialog of one act: what will happen, the same as curl, and one button that says what it does.
+ * `act`, to be set, does it and returns the sentence of what has happened; nothing: the dialog closes. */
+export class Ask {
+  constructor(frame, { title, label = "…", kind = "main", curl = "", leave = "Close" }, ...content) {
+    this.controller = new AbortController();
+    this.signal = this.controller.signal;
+    const [head, shown] = curlBox(curl);
+    this.curl = shown;
+    this.told = h("div", { role: "status" });
+    this.shut = button(leave, { on: { click: () => this.dialog.close() } });
+    this.does = button(label, { kind, type: "submit", disabled: !curl });
+    const form = h("form", { class: "form", on: { submit: (event) => this._submit(event) } }, content,
+      head, shown, this.told, h("div", { class: "acts" }, this.shut, this.does));
+    this.dialog = showDialog(title, h("h2", {}, title), form);
+    this.dialog.addEventListener("close", () => this.controller.abort());
+    frame.signal.addEventListener("abort", () => this.dialog.close(), { signal: this.signal });
+  }
+
+  async _submit(event) {
+    event.preventDefault();
+    this.does.disabled = true;
+    await this.try(async () => {
+      const said = await this.act();
+      if (said === undefined) return this.dialog.close();
+      this.told.replaceChildren(h("p", {}, said));
+      this.does.hidden = true;
+      this.shut.focus();
+    });
+    this.does.disabled = false;
+  }
+
+  /** Do it; a problem is told, with the fields that it names. */
+  async try(what) {
     try {
-      const answer = await call(method, path, { body, signal: frame.signal });
-      close();
-      done(answer);
+      await what();
     } catch (problem) {
-      if (frame.signal.aborted) return;
-      told.textContent = problem.sentence;
-      go.disabled = false;
+      if (this.signal.aborted || problem.name === "AbortError") return;
+      if (!problem.sentence) throw problem;
+      this.told.replaceChildren(...problemBox(problem));
     }
-  };
-  const go = button(label, { kind, on: { click: act } });
-  const back = button("Leave it", { on: { click: close } });
-  const dialog = showDialog(title, h("h2", {}, title), h("div", { class: "soft" }, words),
-    curlBox(curlOf(frame, method, path, body)), told, h("div", { class: "acts" }, back, go));
-  frame.signal.addEventListener("abort", close);
-  go.focus();
+  }
+}
+
+/** A problem in words, with the faults that it names. */
+export function problemBox({ sentence, errors }, faults = errors) {
+  const rows = faults.map(({ pointer, detail }) => h("li", {}, h("code", {}, pointer), ` ${detail}`));
+  const list = rows.length ? [h("ul", { class: "small soft" }, rows)] : [];
+  return [h("p", { class: "dead", role: "alert" }, sentence), ...list];
+}
+
+/** Ask before a request is sent. words: what will happen, texts or elements. done(answer) is called after it. What
+ * was sent is not called back when the dialog is closed meanwhile: the page is told all the same. */
+export function ask(frame, { title, words, label, kind, method = "POST", path, body, done }) {
+  const about = { title, label, kind, curl: curlOf(frame, method, path, body), leave: "Leave it" };
+  const dialog = new Ask(frame, about, h("div", { class: "soft" }, words));
+  dialog.act = async () => done(await call(method, path, { body, signal: frame.signal }));
+  dialog.does.focus();
 }
 
 const ENDED = ["completed", "dead", "cancelled"];
@@ -60,6 +97,17 @@ const CANCEL = {
     "completed if its work was done by then.",
   other: "It does not run any more. Jobs that wait for it are told.",
 };
+
+const WAITS = ["ready", "delayed", "blocked"];
+export const mayChange = (job) => WAITS.includes(job.state);
+
+/** The link to where a job is changed while it waits, or to a new one like it; null for what no request makes. */
+export function editOf(job) {
+  if (!job.type || job.type === "workflow") return null;
+  const isNew = !mayChange(job);
+  const [word, href] = isNew ? ["Edit as new", `#/jobs/new?like=${job.id}`] : ["Edit", `#/jobs/${job.id}/edit`];
+  return { word, href, glyph: "edit", "data-act": "edit" };
+}
 
 /** What may be done to a job as it is: [{name, label, glyph, …}] of `ask`. */
 export function actionsOf(job) {

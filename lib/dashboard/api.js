@@ -52,12 +52,14 @@ export const post = (path, body, how = {}) => call("POST", path, { ...how, body 
 export const patch = (path, body, how = {}) => call("PATCH", path, { ...how, body });
 export const remove = (path, how = {}) => call("DELETE", path, how);
 
-/** The answer's JSON; null where it has none. exact: numbers are kept as written (json.js). Throws Problem, or the
+/** The answer's JSON; null where it has none. headers: more fields of the request. exact: numbers are kept as written
+ * (json.js). Throws Problem, or the
  * AbortError of `signal`. */
-export async function call(method, path, { body, signal, exact = false } = {}) {
+export async function call(method, path, { body, signal, headers, exact = false } = {}) {
   for (let tried = 1; ; tried += 1) {
     const limit = AbortSignal.timeout(PATIENCE_MS);
-    const reply = await send(method, path, { body, signal: signal ? AbortSignal.any([signal, limit]) : limit });
+    const both = signal ? AbortSignal.any([signal, limit]) : limit;
+    const reply = await send(method, path, { body, headers, signal: both });
     if (reply.ok) return valueOf(reply, exact ? parse : JSON.parse);
     const wait_s = Number(reply.headers.get("Retry-After")) || 1; // A proxy may write a date.
     if (reply.status !== 429 || tried === TRIES || wait_s > LONGEST_WAIT_S) throw await problemOf(reply);

@@ -15,7 +15,8 @@
 //    which the help (?) then lists. #/queues/a and #/queues/b are two pages: the first is left before the other comes.
 // 2. A row of ROUTES below, and in index.html, for a place of the navigation, its `hidden` taken away.
 // 3. A row in ROUTES of tests/browser/test_pages.py: audit, sizes and complaints are tested by that.
-// New icons are symbols of index.html. Styles of one page go into pages.css.
+// New icons are symbols of index.html. Styles of one page go into pages.css; those of schedules and workflows stand in
+// plans.css.
 //
 // What `frame` has:
 //    frame.can("write")        whether the key allows it: a button is not made where it does not (read < write < admin)
@@ -32,19 +33,28 @@ import { banner, setTheme, tellCaller, tellDead, tellOf, turnTheme } from "./bar
 import { button, h, hollow } from "./kit.js";
 import { showHelp, takeKeys } from "./keys.js";
 import { keepFollowing, Live } from "./live.js";
-import { hashOf } from "./search.js";
+import { forgetSearches, hashOf, keepSearch } from "./search.js";
 import { signIn, signInAgain, signOut } from "./signin.js";
 
 /** Hash -> the file in pages/ that shows it. */
 const ROUTES = [
   ["/", "overview"],
   ["/jobs", "jobs"],
+  ["/jobs/new", "new_job"],
   ["/jobs/{id}", "job"],
+  ["/jobs/{id}/edit", "new_job"],
   ["/requests/{id}", "request"],
   ["/queues", "queues"],
   ["/queues/{queue}", "queue"],
+  ["/workflows", "workflows"],
+  ["/workflows/{id}", "workflow"],
+  ["/schedules", "schedules"],
+  ["/schedules/+new", "schedule_edit"],
+  ["/schedules/{name}", "schedule"],
+  ["/schedules/{name}/edit", "schedule_edit"],
   ["/workers", "workers"],
   ["/hosts", "hosts"],
+  ["/errors", "errors"],
 ];
 
 const main = document.getElementById("main");
@@ -200,7 +210,13 @@ async function search(event) {
   event.preventDefault();
   const text = event.target.elements.find.value.trim();
   const where = { isQueue: (name) => live.queues.has(name), hasRequests: find("#/requests/a") !== null };
+  if (text) keepSearch(text);
   location.hash = text ? await hashOf(text, where) : "#/jobs";
+}
+
+/** What the search field offers is loaded when somebody goes there for the first time; it can be used without. */
+function offer({ target }) {
+  import("./suggest.js").then(({ suggest }) => suggest(target, () => live.queues.keys()), () => {});
 }
 
 /** Another key, or none, is used from now on: what the old one has shown goes. */
@@ -211,6 +227,7 @@ async function signedOut() {
   main.replaceChildren();
   live.queues.clear();
   tellDead();
+  forgetSearches();
   caller = await signInAgain();
   begin();
 }
@@ -242,6 +259,7 @@ async function start() {
   document.getElementById("theme").addEventListener("click", turnTheme);
   document.getElementById("help").addEventListener("click", help);
   document.getElementById("finder").addEventListener("submit", search);
+  document.getElementById("find").addEventListener("focus", offer, { once: true });
   document.getElementById("skip").addEventListener("click", (event) => {
     event.preventDefault(); // The address is the route, so the link can't be one.
     main.focus();

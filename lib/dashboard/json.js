@@ -20,7 +20,17 @@ const kept = (_, value, context) => {
 /** The value of a JSON text. A number that JavaScript would write otherwise is a JSON.rawJSON object. */
 export const parse = (text) => JSON.parse(text, kept);
 
-const isRaw = (value) => keepsNumbers && JSON.isRawJSON(value);
+export const isRaw = (value) => keepsNumbers && JSON.isRawJSON(value);
+
+/** What the server shows in place of a secret. */
+export const MASK = "********";
+
+/** Whether this browser, reading and writing that JSON, would write a number otherwise. */
+export function wears(text) {
+  if (keepsNumbers) return false;
+  const words = text.match(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g) ?? [];
+  return words.some((one) => !one.startsWith('"') && String(Number(one)) !== one);
+}
 
 /** An element that shows a value. open: how many levels are unfolded. */
 export function tree(value, { open = 2 } = {}) {
@@ -68,7 +78,7 @@ function leaf(value) {
 }
 
 function textLeaf(value) {
-  if (value === "********") return h("span", { class: "mask", title: "A secret, masked by the server" }, '"********"');
+  if (value === MASK) return h("span", { class: "mask", title: "A secret, masked by the server" }, `"${MASK}"`);
   return text(value, "s");
 }
 

@@ -1,13 +1,16 @@
 // Keys: of the frame, of the page that is shown, and of its rows. None works while a field has the focus, or with
 // Control, Alt or Meta; single letters can be switched off in the help (WCAG 2.1.4).
 //
-// A table of keys: {t: ["light or dark", act, isThere?]}. `g` and the first letter of a place goes there.
+// A table of keys: {t: ["light or dark", act, isThere?]}. `g` and the first letter of a place, or its data-key where
+// another place has that letter, goes there.
 
 import { h, showDialog } from "./kit.js";
 
 const OFF = "waybill-letter-keys";
 const PATIENCE_MS = 1500;
-const NAMES = { " ": "Space" };
+const NAMES = { " ": "Space", X: "Shift x" };
+/** Pages that have no place in the navigation. */
+const ELSEWHERE = { e: ["Errors", "#/errors"] };
 const ROW_KEYS = { j: 1, k: -1 };
 
 let asked_ms = 0;
@@ -29,9 +32,9 @@ function act(key, table, placesOf) {
   const isGoing = Date.now() - asked_ms < PATIENCE_MS;
   asked_ms = 0;
   if (isGoing) {
-    const place = placesOf().find((one) => letterOf(one) === key);
-    place?.click();
-    return Boolean(place);
+    const hash = placesOf().find((one) => letterOf(one) === key)?.hash ?? ELSEWHERE[key]?.[1];
+    if (hash) location.hash = hash;
+    return Boolean(hash);
   }
   if (key === "g") {
     asked_ms = Date.now();
@@ -44,7 +47,7 @@ function act(key, table, placesOf) {
   return true;
 }
 
-const letterOf = (place) => place.textContent.trim().charAt(0).toLowerCase();
+const letterOf = (place) => place.dataset.key ?? place.textContent.trim().charAt(0).toLowerCase();
 
 /** To the next row of the page, or the one before: its link gets the focus, and Enter opens it. */
 function step(by) {
@@ -65,6 +68,7 @@ function step(by) {
 export function showHelp(frameKeys, keysOfPage, places, mine) {
   const rows = Object.entries({ ...frameKeys, ...keysOfPage }).filter(([, [, , isThere]]) => !isThere || isThere());
   const going = places.map((one) => [`g ${letterOf(one)}`, `to ${one.querySelector("span").textContent}`]);
+  for (const [key, [name]] of Object.entries(ELSEWHERE)) going.push([`g ${key}`, `to ${name}`]);
   const all = [...rows.map(([key, [what]]) => [NAMES[key] ?? key, what]), ...going];
   all.push(["j k", "next row, row before"], ["Enter", "open the row"], ["Esc", "close"]);
   const shown = all.map(([keys, what]) => [

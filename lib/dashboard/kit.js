@@ -138,6 +138,9 @@ export function showDialog(label, ...content) {
 /** "email-01a2074f9c0b80008000…" -> "01a2074f9c0b". */
 export const shortId = (id) => id.split("-").at(-1).slice(0, 12);
 
+/** Where a job has its page; a workflow is a job that has one with a graph. */
+export const pageOf = ({ type, id }) => `#/${type === "workflow" ? "workflows" : "jobs"}/${id}`;
+
 /** "app-1.4711.9f86d081" -> "app-1 · 4711"; "" for no worker. */
 export const workerOf = (id) => (id ?? "").replace(/^(.*)\.(\d+)\.[0-9a-f]+$/, "$1 · $2");
 
@@ -191,6 +194,13 @@ export function when(t, text) {
   const shown = h("time", { datetime: t, title: utc(t), class: "num" }, text ?? ago(t));
   if (text === undefined) shown.dataset.age = "";
   return shown;
+}
+const TIME = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
+/** A text of the API, the times in it as those of the reader's zone. */
+export function zoned(text) {
+  const near = (t) => Math.abs(now_ms() - Date.parse(t)) < 12 * 3_600_000;
+  const time = (t) => when(t, near(t) ? clockWithSeconds(t) : day(t));
+  return text.split(TIME).map((part) => (TIME.test(part) && Date.parse(part) ? time(part) : visible(part)));
 }
 export function tellTime(root = document) {
   for (const one of root.querySelectorAll("time[data-age]")) setText(one, ago(one.dateTime));

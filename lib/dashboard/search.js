@@ -6,12 +6,17 @@
 import { get } from "./api.js";
 import { now_ms } from "./kit.js";
 
-const QUALIFIERS = [
-  "queue", "state", "type", "tag", "error", "request", "worker", "group", "schedule", "workflow", "by",
+export const QUALIFIERS = [
+  "queue", "state", "type", "tag", "error", "request", "worker", "group", "schedule", "workflow", "by", "id",
   "after", "before",
 ];
+export const STATES = ["ready", "active", "delayed", "blocked", "dead", "completed", "cancelled"];
 const PARAMETERS = { request: "request_id" };
 const JOB_ID = /^[a-z0-9][a-z0-9._-]*-[0-9a-f]{32}$/;
+const ID_BEGIN = /^(?:([a-z0-9][a-z0-9_-]{0,63})-)?([0-9a-f]{12,32})$/;
+const TIME_DIGITS = 12; // Of an id: the ms at which it was made.
+const FIRST_MS = Date.parse("2020-01-01");
+const DAY_MS = 86_400_000;
 const REQUEST_ID = /^(?=.*\d)[A-Za-z0-9._-]{6,128}$/;
 const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -55,9 +60,40 @@ export function tokensOf(params) {
 export async function hashOf(text, { isQueue, hasRequests }) {
   if (JOB_ID.test(text)) return `#/jobs/${text}`;
   if (isQueue(text)) return `#/jobs?${new URLSearchParams({ queue: text })}`;
+  const begin = beginOf(text);
+  if (begin && (await isAny(new URLSearchParams(begin)))) return `#/jobs?${begin}`;
   if (hasRequests && REQUEST_ID.test(text)) {
-    const found = await get(`api/jobs?limit=1&fields=summary&request_id=${text}`).catch(() => null);
-    if (found?.items.length) return `#/requests/${text}`;
+    if (await isAny(new URLSearchParams({ request_id: text }))) return `#/requests/${text}`;
   }
   return `#/jobs?${paramsOf(text)}`;
+}
+
+/** Whether there is such a job. Each answer tells of some hundred thousand ids; after three the list goes on. */
+async function isAny(params) {
+  for (let tries = 0; tries < 3; tries += 1) {
+    const page = await get(`api/jobs?limit=1&fields=summary&${params}`).catch(() => null);
+    if (!page?.next_cursor || page.items.length) return Boolean(page?.items.length);
+    params.set("cursor", page.next_cursor);
+  }
+  return false;
+}
+
+/** The parameters that find jobs by the begin of their ids, `01a2074f9c0b` or `email-01a2074f9c0b80`; null for a text
+ * whose digits are no time at which a job was made. */
+function beginOf(text) {
+  const [, queue, digits] = ID_BEGIN.exec(text) ?? [];
+  const at_ms = digits && parseInt(digits.slice(0, TIME_DIGITS), 16);
+  if (!digits || at_ms < FIRST_MS || at_ms > now_ms() + DAY_MS) return null;
+  return new URLSearchParams({ ...(queue ? { queue } : {}), id: digits });
+}
+
+// The last searches of this tab, newest first. They may hold addresses of people: so they are kept where the key is, in
+// sessionStorage, go with the tab, and are forgotten when somebody signs out.
+const STORE = "waybill-searches";
+const MOST_KEPT = 10;
+export const searched = () => JSON.parse(sessionStorage.getItem(STORE) ?? "[]");
+export const forgetSearches = () => sessionStorage.removeItem(STORE);
+export function keepSearch(text) {
+  const all = [text, ...searched().filter((one) => one !== text)].slice(0, MOST_KEPT);
+  sessionStorage.setItem(STORE, JSON.stringify(all));
 }

@@ -143,6 +143,16 @@ class Timetable(NamedTuple):
         """This slot, and those behind it: `count` at most."""
         return [] if slot is None else [slot, *islice(self.behind(slot), count - 1)]
 
+    def spread(self, slot: ScheduleSlot | None, span_ms: int, now_ms: int, until_ms: int) -> list[ScheduleSlot]:
+        """This slot, and the first one in each span from now on, of those that are due before until_ms. A span begins
+        at each multiple of span_ms since 1970. What is drawn of a day needs no more, however often it runs."""
+        found = []
+        while slot is not None and slot.due_ms < until_ms:
+            found.append(slot)
+            span_end_ms = (slot.at_ms // span_ms + 1) * span_ms
+            slot = next(self.after(max(span_end_ms - 1, now_ms), slot.wall), None)
+        return found
+
     def moved(self, slot: ScheduleSlot, now_ms: int) -> ScheduleSlot | None:
         """Where this slot lies by the zone's rules as this host has them, if that is another time and still to come.
 

@@ -21,13 +21,13 @@ _FIRST, _PART_CHARS = 5, 60
 
 
 def summary_text(record: JobRecord) -> str:
-    """JSON of the row. Of a job of which something can't be written as JSON (lib/jobs/shown.py), without a gist and an
-    error."""
+    """JSON of the row. Of a job of which something can't be written as JSON (lib/jobs/shown.py), without a gist, a
+    progress and an error."""
     try:
         return to_json(_row(record))
     except Exception:  # noqa: BLE001  Whatever is wrong with one job, the other jobs of its page are shown.
         spec = record.spec._replace(payload={}) if record.spec else None
-        return to_json(_row(record._replace(spec=spec, error=None)))
+        return to_json(_row(record._replace(spec=spec, progress=None, error=None)))
 
 
 def _row(record: JobRecord) -> dict[str, Any]:
@@ -45,6 +45,7 @@ def _row(record: JobRecord) -> dict[str, Any]:
         "run_at": shown_time(record.run_at_ms),
         "started_at": shown_time(record.started_ms),
         "finished_at": shown_time(record.finished_ms),
+        "progress": _progress_in_short(record),
         "worker_id": record.runner_id,
         "group": (spec.group or None) if spec else None,
         "tags": [*spec.tags] if spec else [],
@@ -91,6 +92,12 @@ def _written(value: Any) -> str:
 
 def _cut(text: str, chars: int) -> str:
     return text if len(text) <= chars else text[: chars - 1] + "…"
+
+
+def _progress_in_short(record: JobRecord) -> dict[str, Any] | None:
+    if record.progress is None:
+        return None
+    return {"fraction": record.progress.get("fraction"), "note": _text(record.progress.get("note"), MESSAGE_CHARS)}
 
 
 def _error_in_short(record: JobRecord) -> dict[str, Any] | None:

@@ -27,7 +27,10 @@ _ENDED: Final = (*FINISHED, SKIPPED, GONE)
 
 
 class WorkflowMember(NamedTuple):
-    """A job of a workflow. state: "" where its record is gone; then its type and edges are not known either."""
+    """A job of a workflow. state: "" where its record is gone; then all that stands behind it is not known either.
+
+    due_ms: of one that is delayed. started_ms: when the attempt began that runs, waits for a callback, or was the last
+    one of a job that has ended."""
 
     name: str
     job_id: str
@@ -36,6 +39,9 @@ class WorkflowMember(NamedTuple):
     state: str = ""
     type_name: str = ""
     edges: tuple[KnownEdge, ...] = ()
+    due_ms: int | None = None
+    started_ms: int | None = None
+    finished_ms: int | None = None
 
     @property
     def is_optional(self) -> bool:

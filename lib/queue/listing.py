@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple
 
-from lib.ids import request_mark
+from lib.ids import ID_DIGITS, request_mark
 from lib.jobs.job import JobRecord
 from lib.jobs.sought import folded, shows
 from lib.jobs.spec import early_in_spec
@@ -29,7 +29,12 @@ MOST_LOOKED_AT = 800  # More hold Redis for over 10 ms on a slow machine.
 MOST_SEARCHED = 500  # The whole spec of each job is gone through.
 FEWEST_LOOKED_AT = 20
 MOST_IDS = 5000
-"""How many ids a call looks at for the jobs of a request. It looks at more than the id of MOST_LOOKED_AT at most."""
+"""How many ids a call looks at where ids tell which jobs are wanted. It looks at more than the id of MOST_LOOKED_AT at
+most."""
+TIME_DIGITS = 12
+"""The ms of a host's clock, with which the 32 digits of a job's id begin (lib/ids.py)."""
+CLOCKS_APART_MS = 600_000
+"""So far a host's clock may be ahead of Redis'."""
 MOST_RECORD_BYTES = 4 << 20
 MOST_SOUGHT_BYTES = 1 << 19
 """Of records whose whole text is gone through: 4 MiB hold Redis for 40 ms."""
@@ -102,6 +107,7 @@ class Wanted(NamedTuple):
     have ended; otherwise when the job was created.
     or_states: states beside `state` that are wanted as well.
     sought: a text that stands in the job as it is shown (lib/jobs/sought.py).
+    digits: the first of the 32 digits of the job's id, TIME_DIGITS at least.
     """
 
     state: str | None = None
@@ -118,6 +124,7 @@ class Wanted(NamedTuple):
     worker: str | None = None
     or_states: tuple[str, ...] = ()
     sought: str | None = None
+    digits: str | None = None
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -145,6 +152,7 @@ class Wanted(NamedTuple):
             and (self.group is None or (spec is not None and spec.group == self.group))
             and (self.tag is None or (spec is not None and self.tag in spec.tags))
             and (self.worker is None or _last_runner(record) == self.worker)
+            and (self.digits is None or record.job_id[-ID_DIGITS:].startswith(self.digits))
             and self._is_in_time(record.finished_ms if self.has_ended else record.created_ms)
             and (self.sought is None or shows(record, self.sought))
         )
@@ -155,8 +163,8 @@ class Wanted(NamedTuple):
         return ms is not None and (self.after_ms or 0) <= ms < (self.before_ms or math.inf)
 
     def enough(self, limit: int) -> int:
-        """How many jobs make a page worth an answer: all of a request's jobs, which are few; else one is enough."""
-        return limit if self.request_id is not None else 1
+        """How many jobs make a page worth an answer: all that ids tell of, which are few; else one is enough."""
+        return limit if self.request_id is not None or self.digits is not None else 1
 
     def parts(self) -> "list[Wanted]":
         """What is asked for one by one, because each of these states of ended jobs has its own index by time."""
@@ -183,7 +191,7 @@ class Wanted(NamedTuple):
         score, job_id = after or ("", "")
         by = self.sorted_by(walk.order)
         states = "" if self.states == (by,) else ",".join(self.states)
-        bounds = ["" if ms is None else ms for ms in (self.after_ms, self.before_ms)]
+        bounds = ["" if ms is None else ms for ms in (self._begin_ms, self.before_ms)]
         error_begin = "" if self.error is None else f'{{"type":{to_json(self.error)}'
         sought = "" if self.sought is None else folded(self.sought)
         is_sieved = self.is_sieved(walk.order)
@@ -192,12 +200,13 @@ class Wanted(NamedTuple):
         most_into = max(FEWEST_LOOKED_AT, most_of_all // max(1, queues)) if is_sieved else limit
         mark = "" if self.request_id is None else request_mark(self.request_id)
         # To sort ready jobs, Redis looks at more than the ids.
-        has_ids_alone = mark and by != "ready"
+        has_ids_alone = (mark or self.digits is not None) and by != "ready"
         most_seen = max(FEWEST_LOOKED_AT, MOST_IDS // max(1, queues)) if has_ids_alone else most_into
         return (
             *(by, score, job_id, limit, most_seen, most_into, most_bytes, states),
             *("up" if walk.is_up else "", self._times, *bounds, error_begin, mark),
             *("1" if walk.with_place else "", states if by in ("all", "started") else "", self.worker or "", sought),
+            self.digits or "",
             *self._early_texts(by),
         )
 
@@ -210,9 +219,19 @@ class Wanted(NamedTuple):
         return (
             self.states not in ((), (by,))
             or (is_bounded and self._times != by)
-            or any(one is not None for one in (self.error, self.worker, self.sought))
+            or any(one is not None for one in (self.error, self.worker, self.sought, self.digits))
             or bool(self._early_texts(by))
         )
+
+    @property
+    def _begin_ms(self) -> int | None:
+        """The first ms that is wanted.
+
+        WHY no last one by the digits: an id that is derived of another job's id (`once`, graphs) has that one's time,
+        and may be hours older than its job."""
+        if self.digits is None:
+            return self.after_ms
+        return max(self.after_ms or 0, int(self.digits[:TIME_DIGITS], 16) - CLOCKS_APART_MS)
 
     @property
     def _times(self) -> str:

@@ -12,7 +12,7 @@ from lib.ids import queue_of
 from lib.jobs.edges import edges_from
 from lib.jobs.job import JobRecord
 from lib.jobs.workflow_view import WorkflowMember
-from lib.queue.framing import FIELD_BYTE, shown_text
+from lib.queue.framing import FIELD_BYTE, optional_number, shown_text
 from lib.queue.keys import RedisKeys
 from lib.queue.scripts import Scripts
 from lib.queue.workflow_store import Workflows
@@ -69,8 +69,17 @@ class WorkflowViews:
 
 
 def _with_glance(member: WorkflowMember, glance: bytes) -> WorkflowMember:
-    """glance: `completed|fetch|1764410003000|c.default-8f… fetch`, with FIELD for `|`; b"" where the record is gone."""
+    """glance: `completed|fetch||1764410001000|1764410003000|c.default-8f… fetch`, with FIELD for `|`; b"" where the
+    record is gone."""
     if not glance:
         return member
-    state, type_name, _, edges = (*map(shown_text, glance.split(FIELD_BYTE)), "", "", "")[:4]
-    return member._replace(state=state, type_name=type_name, edges=edges_from(edges))
+    state, type_name, due, started, finished, edges = (*glance.split(FIELD_BYTE), b"", b"", b"", b"", b"")[:6]
+    seen = member._replace(
+        state=shown_text(state), type_name=shown_text(type_name), edges=edges_from(shown_text(edges))
+    )
+    return seen._replace(
+        due_ms=optional_number(due),
+        # A blocked job that has begun waits for a callback.
+        started_ms=optional_number(started) if seen.state not in ("ready", "delayed") else None,
+        finished_ms=optional_number(finished),
+    )

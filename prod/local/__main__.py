@@ -45,6 +45,12 @@ def clients(arguments: list[str]) -> int:
     return _module("tests.clients", arguments)
 
 
+def pictures(arguments: list[str]) -> int:
+    """Pictures of a live Waybill: see tests/pictures/__init__.py."""
+    chromium.main([])
+    return _module("tests.pictures", arguments)
+
+
 def _module(name: str, arguments: list[str]) -> int:
     python = environments.for_running()
     redis_server.binary_or_install()
@@ -70,6 +76,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "fuzz": fuzz,
     "machines": machines,
     "clients": clients,
+    "pictures": pictures,
     "lint": lint,
     "browser": chromium.main,
 }

@@ -1,5 +1,7 @@
 """What tests of the dashboard share: a Redis, a server, a worker and one browser for a class; a tab for each test."""
 
+import json
+import subprocess
 import unittest
 from pathlib import Path
 from typing import Any, ClassVar
@@ -7,7 +9,7 @@ from typing import Any, ClassVar
 from tests.browser.client import CHROMIUM, WHY_NOT, Chromium
 from tests.browser.tab import Tab
 from tests.private_redis import PrivateRedis
-from tests.processes import Server, Worker
+from tests.processes import LIMIT_S, Server, Worker
 
 MODULES = "lib.handlers.email,tests.jobs_for_tests"
 AUDIT = Path(__file__).with_name("audit.js").read_text(encoding="utf-8")
@@ -15,9 +17,12 @@ AUDIT = Path(__file__).with_name("audit.js").read_text(encoding="utf-8")
 
 @unittest.skipUnless(CHROMIUM, WHY_NOT)
 class BrowserCase(unittest.TestCase):
-    """settings: of the server, beside those that each test has. modules: the job modules of server and worker."""
+    """settings, worker_settings: of server and worker, beside those that each test has. modules: their job modules.
+    has_worker: whether a worker runs from the start."""
 
     settings: ClassVar[dict[str, object]] = {}
+    worker_settings: ClassVar[dict[str, object]] = {}
+    has_worker: ClassVar[bool] = True
     modules: ClassVar[str] = MODULES
     redis: ClassVar[PrivateRedis]
     server: ClassVar[Server]
@@ -28,9 +33,14 @@ class BrowserCase(unittest.TestCase):
     def setUpClass(cls) -> None:
         cls.redis = cls.enterClassContext(PrivateRedis(aof="everysec"))
         cls.server = cls.enterClassContext(Server(cls.redis.url, JOB_MODULES=cls.modules, **cls.settings))
-        queues = "default=4,email=4"
-        cls.worker = cls.enterClassContext(Worker(cls.redis.url, JOB_MODULES=cls.modules, WORKER_QUEUES=queues))
+        if cls.has_worker:
+            cls.worker = cls.enterClassContext(cls.new_worker())
         cls.browser = cls.enterClassContext(Chromium())
+
+    @classmethod
+    def new_worker(cls) -> Worker:
+        queues = "default=4,email=4"
+        return Worker(cls.redis.url, JOB_MODULES=cls.modules, WORKER_QUEUES=queues, **cls.worker_settings)
 
     def opened(self, hash: str = "", **how: Any) -> Tab:
         """A tab that shows this address of the dashboard, closed at the test's end."""
@@ -47,3 +57,21 @@ class BrowserCase(unittest.TestCase):
         )
         assert status == 202, job
         return str(job["id"])
+
+    def fit(self, tab: Tab) -> None:
+        """What is painted can be read, named and touched, and the page has no complaint."""
+        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
+        self.assertEqual([], tab.complaints)
+
+    def pasted(self, tab: Tab) -> dict[str, Any]:
+        """What the curl that the page shows answers, run by a shell; {} for no body."""
+        words = tab.text(".curl").replace("curl -i", "curl -sS --fail-with-body")
+        done = subprocess.run(["sh", "-c", words], capture_output=True, text=True, timeout=LIMIT_S, check=True)
+        answer: dict[str, Any] = json.loads(done.stdout or "{}")
+        return answer
+
+    def type_into(self, tab: Tab, selector: str, text: str) -> None:
+        """Put a text in the place of what the field has."""
+        one = f"document.querySelector({json.dumps(selector)})"
+        tab.js(f"{one}.focus(), {one}.select()")
+        tab.type(text) if text else tab.press("Delete")

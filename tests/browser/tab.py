@@ -15,8 +15,11 @@ KEYS = {
     "Tab": ("Tab", 9, ""),
     "Escape": ("Escape", 27, ""),
     "ArrowLeft": ("ArrowLeft", 37, ""),
+    "ArrowUp": ("ArrowUp", 38, ""),
     "ArrowRight": ("ArrowRight", 39, ""),
+    "ArrowDown": ("ArrowDown", 40, ""),
     " ": ("Space", 32, " "),
+    "Delete": ("Delete", 46, ""),
 }
 
 

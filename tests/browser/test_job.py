@@ -62,6 +62,9 @@ class JobPage(BrowserCase):
     def test_a_delayed_job_says_when_it_begins(self) -> None:
         tab = self.shown(self.post("noop", {}, delay_s=3600), "Begins in 60 min.")
 
+        # The times in the API's sentence are those of the reader's zone.
+        tab.wait_for(".verdict time[title*=UTC]")
+        self.assertNotRegex(tab.text(".verdict"), r"\dT\d\d:")
         tab.wait_for(".facts", "Due")
         tab.wait_for(".tries", "None so far.")
 

@@ -5,7 +5,7 @@ import signal
 import tempfile
 import unittest
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from lib.settings import api_keys
 from tests.browser.case import BrowserCase
@@ -52,33 +52,72 @@ class Keys(BrowserCase):
     def test_a_read_key_sees_no_button_that_changes_something(self) -> None:
         reader, writer = self.signed_in(READ), self.signed_in(WRITE)
         for tab in (reader, writer):
-            tab.wait_for("h3", "No jobs so far")
-            tab.wait_for(".hollow pre", "Bearer $KEY")
+            tab.wait_for("h2", "No jobs so far")
+            tab.wait_for(".steps .curl", "Bearer $KEY")
+            tab.wait_for(".steps", "--new-key")
 
-        self.assertEqual(
-            0, reader.js("[...document.querySelectorAll('button')].filter(b => /job/i.test(b.textContent)).length")
+        found = "[...document.querySelectorAll('.button')].filter(one => /job/i.test(one.textContent)).length"
+        self.assertEqual([0, 2], [tab.js(found) for tab in (reader, writer)])
+        reader.wait_for(".steps", "Your key may only read.")
+
+        # On the page of a job or a workflow; and no curl there shows a key.
+        late: dict[str, Any] = {"type": "noop", "payload": {}, "delay_s": 3600}
+        by = {"authorization": f"Bearer {WRITE}"}
+        job_id = self.post(**late, key=WRITE)
+        workflow_id = self.server.request("POST", "/api/workflows", {"jobs": {"a": late}}, **by)[1]["id"]
+        places = (
+            (f"#/jobs/{job_id}", "noop", ["cancel", "edit"]),
+            (f"#/workflows/{workflow_id}", "Workflowrunning", ["cancel"]),
         )
-        writer.wait_for("button", "New job")
-        writer.wait_for("button", "Post a job")
-
-        # On the page of a job; and no curl there shows a key.
-        job_id = self.post("noop", {}, delay_s=3600, key=WRITE)
-        for tab, key, acts in ((reader, READ, ["curl"]), (writer, WRITE, ["cancel", "curl"])):
+        for tab, key in ((reader, READ), (writer, WRITE)):
             tab.bring_to_front()
-            tab.js(f"location.hash = '#/jobs/{job_id}'")
-            tab.wait_for("[data-act=curl]")
-            shown = tab.js("[...document.querySelectorAll('[data-act]')].map(one => one.dataset.act)")
-            self.assertEqual(acts, shown)
-            tab.press("y")
-            self.assertIn('"Authorization: Bearer $KEY"', tab.text("dialog .curl"))
-            self.assertNotIn(key, tab.js("document.documentElement.outerHTML"))
+            for place, heading, acts in places:
+                tab.js(f"location.hash = '{place}'")
+                tab.wait_for("h1", heading)
+                tab.wait_for("[data-act=curl]")
+                shown = tab.js("[...document.querySelectorAll('[data-act]')].map(one => one.dataset.act)")
+                self.assertEqual([*(acts if tab is writer else []), "curl"], shown)
+                tab.press("y")
+                self.assertIn('"Authorization: Bearer $KEY"', tab.text("dialog .curl"))
+                self.assertNotIn(key, tab.js("document.documentElement.outerHTML"))
+                tab.press("Escape")
+                tab.until("!document.querySelector('dialog')")
+
+        # Neither may change all jobs that fit a filter; one of them single jobs.
+        for tab, boxes in ((reader, 0), (writer, 3)):
+            tab.js("location.hash = '#/jobs?state=delayed'")
+            tab.wait_for(".jobs tbody tr")
+            self.assertEqual((boxes, 0), (tab.count(".jobs .box"), tab.count(".fit *")))
+        for place in ("new", f"{job_id}/edit"):
+            reader.js(f"location.hash = '#/jobs/{place}'")
+            reader.wait_for("h3", "This key may only read")
 
     def test_a_key_that_may_not_change_a_queue_sees_how_it_is(self) -> None:
         tab = self.signed_in(WRITE)
         tab.js("location.hash = '#/queues/default'")
         tab.wait_for(".facts", "no limit")
 
-        self.assertEqual(0, tab.count(".head .button, .panel header .acts"))
+        self.assertEqual(0, tab.count(".head .button, .panel header .acts button"))
+
+    def test_a_key_that_may_not_write_a_schedule_sees_how_it_is(self) -> None:
+        body = {"every_s": 3600, "job": {"type": "noop", "payload": {}}}
+        auth = {"authorization": f"Bearer {WRITE}"}
+        self.assertEqual(201, self.server.request("PUT", "/api/schedules/hourly", body, **auth)[0])
+        reader, writer = self.signed_in(READ), self.signed_in(WRITE)
+        pages = (("#/schedules", ".schedules", 3), ("#/schedules/hourly", ".verdict", 4))
+        for tab, is_writer in ((reader, False), (writer, True)):
+            tab.bring_to_front()
+            for hash, selector, acts in pages:
+                tab.js(f"location.hash = '{hash}'")
+                tab.wait_for(selector)
+                found = tab.count(
+                    "[data-act=run], [data-act=pause], [data-act=delete], main a.button[href*='new'], [data-act=edit]"
+                )
+                self.assertEqual(acts if is_writer else 0, found, hash)
+        reader.bring_to_front()
+        reader.js("location.hash = '#/schedules/+new'")
+        reader.wait_for("h3", "This key may not write schedules")
+        self.assertEqual(0, reader.count("form .main"))
 
     def test_a_new_tab_has_the_key_and_a_sign_out_is_everywhere(self) -> None:
         first = self.signed_in(WRITE)
@@ -96,7 +135,7 @@ class Keys(BrowserCase):
             self.assertEqual("", tab.js("document.querySelector('main').textContent"))
         self.sign_in(second, READ)
         second.wait_for("#foot", "looker · read key")
-        second.wait_for("main h1", "you")
+        second.wait_for("main h1", "Ready for the first job")
 
     def test_a_tab_of_nobody_gets_no_key(self) -> None:
         self.signed_in(WRITE)

@@ -2,13 +2,12 @@
 
 import json
 import signal
-import subprocess
 import unittest
 from typing import Any
+from urllib.parse import quote
 
-from tests.browser.case import AUDIT, MODULES, BrowserCase
-from tests.browser.tab import Tab
-from tests.processes import LIMIT_S, Worker
+from tests.browser.case import MODULES, BrowserCase
+from tests.processes import Worker
 from tests.waiting import wait_until
 
 QUEUES = 490
@@ -26,21 +25,6 @@ class QueuePages(BrowserCase):
     def queue(self, name: str) -> dict[str, Any]:
         queue: dict[str, Any] = self.server.request("GET", f"/api/queues/{name}")[1]
         return queue
-
-    def fit(self, tab: Tab) -> None:
-        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
-        self.assertEqual([], tab.complaints)
-
-    def pasted(self, tab: Tab) -> dict[str, Any]:
-        """What the curl of the dialog answers, run by a shell."""
-        words = tab.text("dialog .curl").replace("curl -i", "curl -sS")
-        done = subprocess.run(["sh", "-c", words], capture_output=True, text=True, timeout=LIMIT_S, check=True)
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
-
-    def type_into(self, tab: Tab, selector: str, text: str) -> None:
-        tab.js(f"document.querySelector('{selector}').focus(), document.querySelector('{selector}').select()")
-        tab.type(text)
 
     def fill(self, name: str, count: int) -> None:
         jobs = [{"type": "noop", "payload": {}, "queue": f"{name}-{n:03}", "delay_s": 3600} for n in range(count)]
@@ -88,21 +72,35 @@ class QueuePages(BrowserCase):
         tab.wait_for("[aria-label='By type, ever']", "noop")
         tab.until("!document.querySelector('.head .button').disabled")
         tab.click(".head .button")
+        tab.wait_for("dialog", "No worker begins a job of it")
+        self.assertTrue(self.pasted(tab)["paused"])
+        self.server.request("PATCH", "/api/queues/default", {"paused": False})
+        tab.click("dialog .main")
         tab.wait_for(".head .button", "Resume")
         tab.wait_for("h1 .pill", "paused")
         self.assertTrue(self.queue("default")["paused"])
         waits = self.post("noop", {})
 
         tab.press("p")
+        tab.wait_for("dialog", "Workers begin its jobs again")
+        self.assertFalse(self.pasted(tab)["paused"])
+        self.server.request("PATCH", "/api/queues/default", {"paused": True})
+        tab.press("Enter")
         tab.wait_for(".head .button", "Pause")
         self.assertFalse(self.queue("default")["paused"])
         wait_until(lambda: self.server.request("GET", f"/api/jobs/{waits}")[1]["state"] == "completed", "it runs")
         tab.until("!document.querySelector('h1 .pill')")
 
     def test_limits_are_set_and_what_another_has_set_stays(self) -> None:
+        jobs = [{"type": "noop", "payload": {}, "queue": "bounded", "group": f"tenant-{n:02}"} for n in range(52)]
+        self.assertEqual(200, self.server.request("POST", "/api/jobs/batch", jobs)[0])
         self.server.request("PATCH", "/api/queues/bounded", {"max_depth": 90})
         tab = self.opened("#/queues/bounded")
         tab.wait_for(".facts", "90 jobs at most")
+        tab.wait_for("[aria-label=Groups] footer", "1 to 50, by name; there are more")
+        tab.click("[aria-label=Groups] footer button")
+        tab.wait_for("[aria-label=Groups] footer", "51 to 52, by name")
+        tab.wait_for("[aria-label=Groups] tbody", "tenant-51")
         tab.click(".panel header .button")
         self.server.request("PATCH", "/api/queues/bounded", {"max_depth": 70})
         self.type_into(tab, "#q-most", "3")
@@ -151,6 +149,12 @@ class QueuePages(BrowserCase):
         self.die(1, str(flag))
         tab.click(".head .danger")
         tab.wait_for("dialog .danger", "Delete 1")
+        self.assertEqual(1, self.pasted(tab)["deleted"])
+        tab.press("Escape")
+
+        self.die(1, str(flag))
+        tab.click(".head .danger")
+        tab.wait_for("dialog .danger", "Delete 1")
         tab.click("dialog .danger")
         tab.wait_for("dialog [role=status]", "1 job is deleted.")
         tab.press("Escape")
@@ -169,12 +173,25 @@ class QueuePages(BrowserCase):
             tab.wait_for("[data-label=waiting]", "1")
             self.fit(tab)
             tab.click("td .acts .button")
+            tab.wait_for("dialog", "Webhooks go to it again")
+            self.assertEqual(host, self.pasted(tab)["name"])
+            self.post("hold", {"seconds": 600}, queue="webhook", group=host)
+            wait_until(lambda: self.reason() == "retry_after", "it rests again")
+            tab.click("dialog .main")
             tab.wait_for("main td", "Takes what comes.")
             wait_until(lambda: self.queue("webhook")["counts"]["completed"] == 1, "what waited has run")
             tab.wait_for("td .acts .button:only-child", "Pause")
             tab.click("td .acts .button")
+            tab.wait_for("dialog", "No webhook goes to it")
+            self.assertEqual("paused", self.pasted(tab)["limited_by"])
+            self.server.request("PATCH", f"/api/queues/webhook/groups/{quote(host, safe='')}", {"paused": False})
+            tab.click("dialog .main")
             tab.wait_for("main td", "Rests: it is paused.")
-        self.assertEqual("paused", self.server.request("GET", "/api/hosts")[1]["items"][0]["reason"])
+        self.assertEqual("paused", self.reason())
+
+    def reason(self) -> str | None:
+        reason: str | None = self.server.request("GET", "/api/hosts")[1]["items"][0]["reason"]
+        return reason
 
     def test_workers_run_are_of_another_version_drain_and_are_gone(self) -> None:
         flag = self.server.folder / "go-on"

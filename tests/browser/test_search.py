@@ -4,11 +4,12 @@ import json
 import unittest
 from typing import ClassVar
 
-from tests.browser.case import BrowserCase
+from tests.browser.case import AUDIT, BrowserCase
 from tests.browser.tab import Tab
 from tests.waiting import wait_until
 
 COUNT = 120
+CHOSEN = "document.getElementById(document.getElementById('find').getAttribute('aria-activedescendant')).textContent"
 FIRST = "document.querySelector('.what a')?.hash"
 
 
@@ -35,10 +36,12 @@ class Search(BrowserCase):
         return counts["dead"], counts["completed"]
 
     def searched(self, tab: Tab, text: str) -> None:
+        tab.wait_for("h1")
         tab.press("/")
-        tab.js("document.getElementById('find').select()")
+        tab.js("document.getElementById('find').select(), document.querySelector('h1').isOld = true, 0")
         tab.type(text)
         tab.press("Enter")
+        tab.until("!document.querySelector('h1').isOld")
 
     def until_rows(self, tab: Tab, count: int) -> None:
         tab.until(f"document.querySelectorAll('.jobs tbody tr').length === {count}")
@@ -56,7 +59,7 @@ class Search(BrowserCase):
         ):
             with self.subTest(text):
                 self.searched(tab, text)
-                tab.until("!document.querySelector('[aria-busy]') && location.hash !== '#/jobs'")
+                tab.until("!document.querySelector('[aria-busy]')")
                 self.until_rows(tab, count)
                 if not count:
                     tab.wait_for(".hollow", "No job fits")
@@ -70,6 +73,9 @@ class Search(BrowserCase):
         tab.wait_for("h1", "Request")
         tab.wait_for(".head", "2 jobs")
         self.assertEqual(2, tab.count(".list li"))
+        self.searched(tab, self.mail[-32:-16])  # So far it is told apart from jobs of the same ms.
+        self.until_rows(tab, 1)
+        self.assertEqual(f"#/jobs/{self.mail}", tab.js(FIRST))
         self.searched(tab, "after:whenever")
 
         tab.wait_for(".hollow", "request dash-")
@@ -114,12 +120,12 @@ class Search(BrowserCase):
     def test_rows_are_walked_chosen_and_cancelled_without_a_mouse(self) -> None:
         tab = self.opened("#/jobs?queue=default&state=delayed&order=oldest")
         self.until_rows(tab, 50)
-        doomed = tab.js("[...document.querySelectorAll('.jobs .what a')].slice(0, 2).map(a => a.hash.slice(7))")
-        for key in ("j", "x", "j", "x"):
+        doomed = tab.js("[...document.querySelectorAll('.jobs .what a')].slice(0, 3).map(a => a.hash.slice(7))")
+        for key in ("j", "x", "j", "j", "X"):
             tab.press(key)
-        tab.wait_for(".bulk", "2 chosen")
+        tab.wait_for(".bulk", "3 chosen")
         tab.press("c")
-        tab.wait_for("dialog .button.main:not([disabled])", "Cancel: 2")
+        tab.wait_for("dialog .button.main:not([disabled])", "Cancel: 3")
         tab.press("Enter")
         tab.until("!document.querySelector('dialog')")
 
@@ -128,6 +134,62 @@ class Search(BrowserCase):
         tab.until("document.querySelector('.bulk').hidden")
         for _ in doomed:  # The other tests count on them.
             self.post("noop", {}, delay_s=9000)
+
+    def test_what_is_typed_is_completed_by_keys_and_the_last_searches_come_again(self) -> None:
+        tab = self.opened("#/jobs")
+        tab.wait_for("#live", "Live")
+        tab.press("/")
+        tab.wait_for("[role=option]", "queue:")
+        for typed, at, offered in (("def", 1, "queue:default"), ("state:de", 2, "state:dead"), ("ec", 1, "type:echo")):
+            tab.type(typed)
+            tab.wait_for(f"[role=option]:nth-child({at})", offered)
+            for _ in range(at):
+                tab.press("ArrowDown")
+            self.assertEqual(offered, tab.js(CHOSEN))
+            tab.press("Enter")
+        self.assertEqual("queue:default state:dead type:echo ", tab.js("document.getElementById('find').value"))
+        tab.press("Enter")
+        tab.until("location.hash === '#/jobs?queue=default&state=dead&type=echo'")
+        self.assertEqual("false", tab.js("document.getElementById('find').ariaExpanded"))
+        tab.wait_for(".hollow", "No job fits")
+        self.assertEqual([], tab.complaints)
+
+        tab.js("location.hash = '#/queues'")
+        tab.wait_for("h1", "Queues")
+        tab.press("/")
+        tab.wait_for("[role=option]", "searched before")
+        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
+        tab.press("Escape")
+        self.assertEqual(0, tab.count("[role=option]"))
+        tab.press("ArrowDown")
+        tab.click("[role=option]")
+        tab.until("location.hash === '#/jobs?queue=default&state=dead&type=echo'")
+        self.assertNotIn("echo", tab.js("JSON.stringify(localStorage)"))
+
+    def test_on_a_phone_rows_are_chosen_and_none_moves_under_who_is_at_them(self) -> None:
+        first, second = (self.post("noop", {}, queue="email", delay_s=3600) for _ in range(2))
+        tab = self.opened("#/jobs?queue=email", width=390, height=844)
+        self.until_rows(tab, 2)
+        tab.click(f"[data-id='{first}'] .box")
+        tab.wait_for(".bulk", "1 chosen")
+        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
+        for job_id in (first, second):
+            self.server.request("POST", f"/api/jobs/{job_id}/cancel")
+        self.server.request("DELETE", f"/api/jobs/{second}")
+        third = self.post("noop", {}, queue="email", delay_s=3600)
+
+        top = tab.js("document.querySelector('.jobs').getBoundingClientRect().top")
+        tab.wait_for(".newer .button", "1 newer, 1 gone")
+        self.assertEqual(top, tab.js("document.querySelector('.jobs').getBoundingClientRect().top"))
+        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
+        tab.wait_for(f"[data-id='{first}'] .state", "cancelled")
+        shown = "[...document.querySelectorAll('.jobs tbody tr')].map(row => row.dataset.id)"
+        self.assertEqual([second, first], tab.js(shown))
+        tab.click(".newer .button")
+        self.assertEqual([third, first], tab.js(shown))
+        tab.wait_for(".bulk", "1 chosen")
+        self.assertFalse(tab.js("document.querySelector('.newer').checkVisibility()"))
+        self.assertEqual([], tab.complaints)
 
 
 if __name__ == "__main__":

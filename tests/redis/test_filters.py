@@ -8,7 +8,7 @@ from typing import Any
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import NewJob
 from lib.jobs.spec import JobSpec
-from lib.queue.listing import MOST_IDS, MOST_LOOKED_AT, Cursor, Wanted
+from lib.queue.listing import MOST_IDS, MOST_LOOKED_AT, Cursor, ListWalk, Wanted
 from tests.redis.case import TRACE, RedisCase
 
 
@@ -165,6 +165,50 @@ class OfARequest(FilterCase):
 
             self.assertEqual(([], True), (first.jobs, first.end is not None), version)
             self.assertEqual(([ours], None), ([place.job_id for place in second.jobs], second.end), version)
+
+
+class OfAnId(FilterCase):
+    """Jobs are found by the digits with which their ids begin, the first twelve of which are a time."""
+
+    async def put(self, digits: str, created_ms: int) -> str:
+        job_id = f"q-{digits}"
+        spec = JobSpec("noop", {}, "r1", TRACE, 5, 60.0, Backoff())
+        await self.job_store.enqueue(NewJob(job_id, "normal", spec.to_text()))
+        self.client.zadd(self.base + "all", {job_id: created_ms})
+        return job_id
+
+    async def test_those_that_begin_so_are_found_and_no_others(self) -> None:
+        now_ms = 1_795_438_188_123
+        digits = f"{now_ms:012x}8000a1b2c3d4e5f6ffea"
+        ours = await self.put(digits, now_ms)
+        twin = await self.put(f"{now_ms:012x}8001a1b2c3d4e5f6ffea", now_ms + 1)
+        derived = await self.put(f"{now_ms:012x}8999a1b2c3d4e5f6ffea", now_ms + 7_200_000)
+        await self.put(f"{now_ms + 1:012x}8000a1b2c3d4e5f6ffea", now_ms + 2)
+        await self.put(f"{now_ms - 9:012x}8000{now_ms:012x}8000", now_ms)  # They stand further behind.
+        for wanted, found in (
+            (Wanted(digits=digits[:12]), [ours, twin, derived]),
+            (Wanted("ready", digits=digits[:12]), [ours, twin, derived]),
+            (Wanted(digits=digits[:16]), [ours]),
+            (Wanted(digits=digits), [ours]),
+            (Wanted(digits=digits[:12], after_ms=now_ms + 1), [twin, derived]),
+            (Wanted(digits=digits[:12], before_ms=now_ms + 1), [ours]),
+            (Wanted("dead", digits=digits[:12]), []),
+        ):
+            with self.subTest(wanted):
+                self.assertEqual(found, await self.found(wanted, oldest_first=True))
+                self.assertEqual(found[::-1], await self.found(wanted))
+        self.end(ours, "dead", now_ms + 500)
+        self.assertEqual([ours], await self.found(Wanted("dead", digits=digits[:12])))
+
+    async def test_thousands_of_older_jobs_are_not_looked_at_and_a_clock_may_be_ahead(self) -> None:
+        now_ms = 1_795_438_188_123
+        for number in range(MOST_LOOKED_AT):
+            await self.put(f"{number:032x}", 1000 + number)
+        ours = await self.put(f"{now_ms:012x}8000a1b2c3d4e5f6ffea", now_ms - 500_000)
+
+        page = await self.job_store.page(["q"], Wanted(digits=f"{now_ms:012x}"), None, 50, ListWalk("oldest"))
+
+        self.assertEqual(([ours], 1, 1), ([place.job_id for place in page.jobs], page.seen, page.of))
 
 
 class AnyOrder(FilterCase):

@@ -162,6 +162,7 @@ class Successes(Live):
         done = self.read(job, "?wait=20")
         page = self.ask("listJobs", "?queue=email&state=completed&type=email&limit=200")
         rows = self.ask("listJobs", "?queue=email&state=completed,dead&q=EMAIL&fields=summary&order=newest&limit=200")
+        by_id = self.ask("listJobs", f"?id={job['id'][-32:-16]}&state=completed&fields=summary")
         logs = self.change("readJobLogs", job)
         again = self.change("retryJob", job)
         done_again = self.read(job, "?wait=20")
@@ -170,6 +171,7 @@ class Successes(Live):
         self.assertEqual("completed", done["state"])
         self.assertIn(job["id"], [item["id"] for item in page.body["items"]])
         self.assertIn(job["id"], [item["id"] for item in rows.body["items"]])
+        self.assertIn(job["id"], [item["id"] for item in by_id.body["items"]])
         self.assertEqual([200, 200, 204], [logs.status, again.status, deleted.status])
         self.assertEqual(["completed", "completed"], [one["outcome"] for one in done_again["history"]])
 
@@ -352,6 +354,10 @@ class Successes(Live):
             cursor = f"&cursor={page['next_cursor']}"
 
         self.assertEqual(sorted(names), found)
+        part = self.ask("listSchedules", "?queue=paged&name=e-1&day=true&limit=2").body
+        self.assertEqual((["page-1", "page-10"], 11), ([one["name"] for one in part["items"]], part["total"]))
+        self.assertEqual([("page-1", 24), ("page-10", 24)], [(d["schedule"], len(d["runs"])) for d in part["day"]])
+        self.assertEqual(422, self.ask("listSchedules", "?name=PAGE").status)
         self.redis.client.hset("wb:{paged}:schedule:page-3", "text", "broken by hand")
         page = self.ask("listSchedules", "?queue=paged&limit=200").body
         self.assertEqual((24, 1), (len(page["items"]), len(page["warnings"])))

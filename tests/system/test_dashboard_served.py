@@ -4,6 +4,7 @@ import re
 import unittest
 from typing import ClassVar
 
+from lib.api.dashboard import travelling
 from tests.private_redis import PrivateRedis
 from tests.processes import ROOT, Server
 
@@ -39,7 +40,8 @@ class Served(unittest.TestCase):
             with self.subTest(path):
                 status, body, fields = self.server.request("GET", path)
 
-                self.assertEqual((200, file.read_bytes()), (status, body))
+                sent = travelling(file.read_bytes(), fields["content-type"])
+                self.assertEqual((200, sent), (status, body))
                 self.assertEqual("no-cache", fields["cache-control"])
                 self.assertIn("require-trusted-types-for 'script'", fields["content-security-policy"])
                 self.assertEqual("DENY", fields["x-frame-options"])

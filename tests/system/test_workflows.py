@@ -97,6 +97,11 @@ class Workflows(WorkerCase):
             [("a", "completed", "completed"), ("b", "ended", "completed")],
             [(edge["name"], edge["on"], edge["outcome"]) for edge in shown["jobs"][3]["after"]],
         )
+        times = {one["name"]: (one["started_at"], one["finished_at"], one["run_at"]) for one in shown["jobs"]}
+        for name, (started_at, finished_at, run_at) in times.items():
+            self.assertLessEqual(started_at, finished_at, name)
+            self.assertIsNone(run_at)
+        self.assertLessEqual(times["fetch"][1], times["a"][0])
         self.assertEqual([1, 1, 1, 1], [self.runs(job_id) for job_id in ids.values()])
         order = [run.job_id for run in self.executions()]
         self.assertEqual((ids["fetch"], ids["sum"]), (order[0], order[-1]))

@@ -1,6 +1,7 @@
 // #/hosts: the receivers of webhooks: which of them rest, why and until when; and what makes one go on, or stop.
 
-import { get, patch, post } from "../api.js";
+import { ask } from "../actions.js";
+import { get } from "../api.js";
 import {
   button, clockWithSeconds, ghosts, h, hollow, number, plural, setText, trouble, visible, when,
 } from "../kit.js";
@@ -10,6 +11,9 @@ const WHY = {
   retry_after: "it asked for a pause", strikes: "it does not answer", rate: "as many were sent as may",
   paused: "it is paused",
 };
+const RELEASE = "Webhooks go to it again at once, and its failures are forgotten.";
+const PAUSE = "No webhook goes to it until it is resumed. New ones are taken in, and wait.";
+const RESUME = "What waits for it is sent, in its order.";
 
 export function page(frame) {
   const hosts = new Hosts(frame);
@@ -20,11 +24,10 @@ class Hosts {
   constructor(frame) {
     this.frame = frame;
     this.note = h("p", { class: "soft", role: "status" }, "Looking…");
-    this.told = h("p", { class: "dead", role: "alert", hidden: true });
     this.place = h("div", {}, h("div", { class: "late" }, ghosts(4)));
     const above = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/queues/webhook", {}, "webhook"));
     const head = h("div", { class: "head" }, h("div", {}, above, h("h1", {}, "Receivers"), this.note));
-    this.element = h("div", { class: "stack" }, head, this.told,
+    this.element = h("div", { class: "stack" }, head,
       h("section", { class: "panel", "aria-label": "Receivers of webhooks" }, this.place));
     const failed = (problem) => this.place.replaceChildren(trouble(problem));
     frame.repeat((signal) => this._read(signal), { busy_s: 2, calm_s: 10, failed });
@@ -65,24 +68,15 @@ class Hosts {
 
   _acts(host, reason, strikes) {
     const path = `api/queues/webhook/groups/${encodeURIComponent(host)}`;
-    const act = (label, run) => button(label, { kind: "tiny", "data-host": host, on: { click: () => this._do(run) } });
-    const isHeld = strikes > 0 || reason === "retry_after";
+    const done = () => this._read(this.frame.signal).catch(() => {});
+    const act = (label, how) => {
+      const click = () => ask(this.frame, { title: `${label}: ${host}?`, label, done, ...how });
+      return button(label, { kind: "tiny", "data-host": host, on: { click } });
+    };
     const paused = reason === "paused";
-    const release = (how) => post(`${path}/release`, undefined, how);
-    return h("div", { class: "acts end" }, isHeld && act("Let it go on", release),
-      act(paused ? "Resume" : "Pause", (how) => patch(path, { paused: !paused }, how)));
-  }
-
-  async _do(run) {
-    this.told.hidden = true;
-    const { signal } = this.frame;
-    try {
-      await run({ signal });
-      await this._read(signal);
-    } catch (problem) {
-      if (signal.aborted) return;
-      setText(this.told, problem.sentence);
-      this.told.hidden = false;
-    }
+    const turn = { method: "PATCH", path, body: JSON.stringify({ paused: !paused }), words: paused ? RESUME : PAUSE };
+    const isHeld = strikes > 0 || reason === "retry_after";
+    return h("div", { class: "acts end" }, isHeld && act("Let it go on", { path: `${path}/release`, words: RELEASE }),
+      act(paused ? "Resume" : "Pause", turn));
   }
 }

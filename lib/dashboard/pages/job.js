@@ -1,12 +1,12 @@
 // #/jobs/<id>: how the job is, in a sentence; what happened; its attempts, log, payload, and what came of it. Each
 // transition is a message of the stream, after which it is read anew; while it runs, it and its log every 2 s.
 
-import { actionsOf, ask, curlOf, hasEnded, showCurl } from "../actions.js";
+import { actionsOf, ask, curlOf, editOf, hasEnded, showCurl } from "../actions.js";
 import { get, pause } from "../api.js";
 import { keepsNumbers } from "../json.js";
 import {
-  button, copier, ghosts, h, hollow, icon, panel, plural, progressBar, put, seconds, setText,
-  shortId, state, trouble, visible,
+  button, copier, ghosts, h, hollow, icon, pageOf, panel, plural, progressBar, put, seconds, setText,
+  shortId, state, trouble, visible, zoned,
 } from "../kit.js";
 import { Waterfall } from "../waterfall.js";
 import { about, Attempts, data, gistOf, Log, outcome, sentence } from "./job_parts.js";
@@ -23,6 +23,7 @@ export function page(frame, { id }) {
   const keys = {
     r: ["run the job again", act("retry"), can("retry")],
     c: ["cancel the job", act("cancel"), can("cancel")],
+    e: ["edit the job, or a new one like it", () => frame.go(shown.edit.href), () => Boolean(shown.edit)],
     y: ["the job as curl", () => shown.tellCurl(), () => Boolean(shown.job)],
   };
   return { title: `Job ${shortId(id)}`, element: shown.element, stop: () => clearInterval(shown.timer), keys };
@@ -120,13 +121,17 @@ class JobPage {
   _showActs() {
     const may = this.frame.can("write");
     this.acts = may ? actionsOf(this.job) : [];
+    this.edit = may ? editOf(this.job) : null;
     const rows = this.acts.map(({ name, word, glyph, kind }) => {
       const main = name === "retry" && this.job.state === "dead" ? "main" : (kind ?? "");
       return button(word, { glyph, kind: main, "data-act": name, on: { click: () => this.act(name) } });
     });
     const copy = button("As curl", { glyph: "copy", "data-act": "curl", on: { click: () => this.tellCurl() } });
     const had = this.buttons.querySelector(":focus")?.dataset.act;
-    put(this.buttons, rows.slice(0, 1), this.job.type && copy, rows.slice(1));
+    const graph = this.job.type === "workflow" && button("Graph", { glyph: "workflows", href: pageOf(this.job) });
+    const { word, ...how } = this.edit ?? {};
+    const edit = word && !graph && button(word, how);
+    put(this.buttons, rows.slice(0, 1), graph, edit, !graph && this.job.type && copy, rows.slice(1));
     if (had) (this.buttons.querySelector(`[data-act="${had}"]`) ?? this.buttons.firstElementChild)?.focus();
   }
 
@@ -156,7 +161,7 @@ class JobPage {
       const { progress } = this.job;
       const bar = progress && !hasEnded(this.job) && progressBar("Progress", progress.fraction);
       this.verdict.className = `verdict ${tone ?? ""}`;
-      const said = h("p", {}, h("strong", {}, visible(strong)), " ", visible(text), " ", link);
+      const said = h("p", {}, h("strong", {}, visible(strong)), " ", zoned(text), " ", link);
       const glyph = h("span", { class: this.job.state }, icon(this.job.state));
       put(this.verdict, glyph, h("div", {}, said, bar));
     }
@@ -166,6 +171,7 @@ class JobPage {
   _gone() {
     this.controller.abort();
     this.acts = [];
+    this.edit = null;
     const search = `grep -h ${this.id.replace(/[^\w-]/g, "")} logs/*.log`;
     const grep = h("pre", { tabindex: "0", "aria-label": "A search in the logs" }, search);
     const why = "It never was, or it is deleted, or its time is over: a job that has ended is kept for a while only " +

@@ -170,6 +170,7 @@ export function about(job, frame) {
     frame.link(`#/jobs?${new URLSearchParams(query)}`, { class: kind }, text);
   const time = (t) => t && when(t, day(t));
   const { queue, backoff, request_id, tags, schedule, worker_id: worker } = job;
+  const flow = `#/workflows/${job.workflow}`;
   const request = request_id && `#/requests/${encodeURIComponent(request_id)}`;
   const rows = [
     ["Id", mono(job.id)], ["Queue", list({ queue }, queue)], ["Priority", job.priority],
@@ -183,7 +184,8 @@ export function about(job, frame) {
     ["Worker", worker && h("span", { class: "mono", title: worker }, workerOf(worker))],
     ["Group", job.group], ["Unique", job.unique_key && mono(job.unique_key)],
     ["Schedule", schedule && frame.link(`#/schedules/${schedule}`, { class: "link" }, schedule)],
-    ["Workflow", job.workflow && jobs([job.workflow])], ["Queued by", job.by && jobs([job.by])],
+    ["Workflow", job.workflow && frame.link(flow, { class: "link mono cut block" }, job.workflow)],
+    ["Queued by", job.by && jobs([job.by])],
     ["After", job.after.length > 0 && jobs(job.after.map((one) => one.job))],
     ["Then", job.then.length > 0 && jobs(job.then)],
     ["Told to", job.callback_url && mono(job.callback_url)],

@@ -6,11 +6,20 @@ import { get } from "../api.js";
 import {
   button, ghosts, h, hollow, icon, number, plural, progressBar, put, setText, sum, trouble, visible,
 } from "../kit.js";
-import { textOf, tokensOf } from "../search.js";
+import { STATES, textOf, tokensOf } from "../search.js";
 import { Bulk, Row, WHEN } from "./jobs_rows.js";
 
-const STATES = ["ready", "active", "delayed", "blocked", "dead", "completed", "cancelled"];
 const LIMIT = 50;
+/** What can be done to all jobs of a state: names of sweeps (queue_acts.js). */
+const SWEEPS = {
+  dead: ["redrive", "delete"], cancelled: ["redrive", "delete"], completed: ["delete"],
+  ready: ["cancel"], delayed: ["cancel"], blocked: ["cancel"],
+};
+/** Filters of a list by which no change of all jobs that fit is made, and why. */
+const NO_FILTERS = {
+  q: "All that fit can't be changed by a text: it may stand in more jobs than you mean. Take it away, or choose rows.",
+  id: "All that fit can't be changed by the begin of an id. Take it away, or choose rows.",
+};
 const ORDERS = {
   newest: "Newest first.", oldest: "Oldest first.", next: "What runs next is first.",
   started: "What has run longest is first.",
@@ -23,6 +32,7 @@ export function page(frame, { query }) {
   const turn = (where) => () => frame.go(jobs.hashWith({ cursor: jobs[where] }));
   const keys = {
     x: ["choose the row", () => jobs.bulk.turn(), () => jobs.bulk.can],
+    X: ["choose all rows up to this one", () => jobs.bulk.reach(), () => jobs.bulk.can],
     r: ["run the chosen jobs again", () => jobs.bulk.act("retry"), () => jobs.bulk.can],
     c: ["cancel the chosen jobs", () => jobs.bulk.act("cancel"), () => jobs.bulk.can],
     "[": ["older", turn("next"), () => jobs.next],
@@ -38,7 +48,7 @@ class Jobs {
     this.isFiltered = [...query].some(([name]) => !["queue", "state", "cursor", "order"].includes(name));
     this.title = queue ? `Jobs in ${queue}` : "Jobs";
     this.order = h("p", { class: "soft" }, "Looking…");
-    const add = frame.can("write") && button("New job", { glyph: "plus", on: { click: () => this._newJob() } });
+    const add = frame.can("write") && button("New job", { glyph: "plus", href: "#/jobs/new" });
     const title = h("div", {}, h("h1", {}, visible(this.title)), this.order);
     const head = h("div", { class: "head" }, title, h("div", { class: "acts" }, add));
     this.looked = h("div", { class: "looked", hidden: true });
@@ -47,11 +57,13 @@ class Jobs {
     this.bulk = new Bulk(frame, this.rows, () => this._read(frame.signal, true));
     this.body = h("tbody", {});
     this.table = this._table(WHEN[state] ?? ["Created"]);
+    this.newer = h("div", { class: "newer", hidden: true });
     this.none = h("div", {});
     this.foot = h("footer", {});
     this.loading = h("div", { class: "late" }, ghosts(8));
     this.element = h("div", { class: "stack" }, head, h("section", { class: "panel", "aria-label": "Jobs" },
-      this._tokens(), this.looked, this.states, this.table, this.none, this.loading, this.bulk.element, this.foot));
+      this._tokens(), this.looked, this.states, this._fit(), this.newer, this.table, this.none, this.loading,
+      this.bulk.element, this.foot));
     frame.live.addEventListener("queues", () => this._count(), { signal: frame.signal });
     this._count();
     frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 60, failed: (problem) => this._fail(problem) });
@@ -85,9 +97,35 @@ class Jobs {
     return h("div", { class: "query pad", hidden: !all.length && !q }, shown);
   }
 
+  /** What may be done to all jobs that fit, not the page's alone; or, in words, why it may not. */
+  _fit() {
+    const { frame, query } = this;
+    const state = query.get("state");
+    this.fit = h("div", { class: "fit", hidden: true });
+    const acts = SWEEPS[state] ?? [];
+    const isOffered = frame.can("admin") && (state ? acts.length || state.includes(",") : this.isFiltered);
+    if (!isOffered) return null;
+    const verbs = acts.map((name) => {
+      const kind = `tiny ${name === "redrive" ? "" : "danger"}`;
+      const label = `${name.charAt(0).toUpperCase()}${name.slice(1)} all that fit…`;
+      return button(label, { kind, "data-act": name, on: { click: () => this._sweep(name) } });
+    });
+    const taken = [...query.keys()].find((name) => NO_FILTERS[name]);
+    const why = !acts.length ? "To change all that fit, choose one state." : NO_FILTERS[taken];
+    put(this.fit, why ? h("p", { class: "small soft" }, why) : verbs);
+    return this.fit;
+  }
+
+  async _sweep(name) {
+    const { cursor, order, queue, ...filter } = Object.fromEntries(this.query);
+    const { sweep } = await import("./queue_acts.js");
+    const again = () => this._read(this.frame.signal, true).catch(() => {});
+    sweep(this.frame, name, { queues: queue ? [queue] : null, filter }, again);
+  }
+
   _table([when]) {
     const th = (label, kind = "") => h("th", { class: kind, scope: "col" }, label);
-    const pick = this.bulk.can && h("th", { class: "wide-only" }, this.bulk.all);
+    const pick = this.bulk.can && h("th", {}, this.bulk.all);
     const names = ["st", "ty", "what", "at extra", "rq extra", "tk extra", "cr"];
     const cols = [...(this.bulk.can ? ["pick"] : []), ...names].map((name) => h("col", { class: `col-${name}` }));
     const head = [th("State"), th("Type and id"), th("What"), th("Try", "n wide-only extra"),
@@ -138,10 +176,12 @@ class Jobs {
     } while (page.next_cursor && found.length < LIMIT && !this.stopping.signal.aborted);
     Object.assign(this, { hasRead: true, requests, back, next: page.next_cursor });
     this._tell(page, found, false);
+    this.loading.remove();
+    put(this.none, !found.length && this._nothing());
     this._turns(found);
     const isIdle = !this.table.matches(":hover, :focus-within") && !this.bulk.chosen.size;
     if (isFirst || isAsked || isIdle) this._replace(found);
-    else this._merge(found);
+    else this._merge(found, page.order);
   }
 
   _tell({ looked_at, of, order, warnings }, found, isGoing) {
@@ -150,14 +190,13 @@ class Jobs {
     const secrets = this.query.has("q") ? " Payloads, errors and ids are searched; secrets are not." : "";
     const text = `${number(found.length)} found. Looked at ${number(looked_at)} of ${plural(of, "job")}.`;
     const stop = isGoing && button("Stop", { kind: "tiny", on: { click: () => this.stopping.abort() } });
+    if (text === this.said && !isGoing && !this.wasGoing) return;
+    Object.assign(this, { said: text, wasGoing: isGoing });
     const had = this.looked.contains(document.activeElement);
     const said = h("span", { class: "num", role: isGoing ? null : "status" }, text);
     put(this.looked, isGoing && progressBar("Searched", of ? Math.min(1, looked_at / of) : 1),
       h("p", { class: "small soft" }, said, h("span", { class: "faint" }, secrets)), stop);
     if (had && stop) stop.focus();
-    if (isGoing) return;
-    this.loading.remove();
-    put(this.none, !found.length && this._nothing());
   }
 
   _nothing() {
@@ -172,27 +211,33 @@ class Jobs {
   _replace(found) {
     // On a phone the tab that is chosen may stand behind the edge.
     if (this.table.hidden) this.states.scrollLeft = (this.states.querySelector("[aria-current]")?.offsetLeft ?? 0) - 60;
-    this.table.hidden = !found.length;
+    this.table.hidden = this.fit.hidden = !found.length;
     for (const job of found) this._row(job);
     this.body.replaceChildren(...found.map(({ id }) => this.rows.get(id).element));
     const ids = new Set(found.map(({ id }) => id));
     for (const id of [...this.rows.keys()].filter((one) => !ids.has(one))) this.rows.delete(id);
     this.bulk.keep(ids);
-    this.newer?.remove();
+    this.newer.hidden = true;
   }
   _row(job) {
     if (this.rows.has(job.id)) this.rows.get(job.id).show(job);
     else this.rows.set(job.id, new Row(this.frame, job, this.bulk, this.query.get("state")));
   }
 
-  _merge(found) {
+  /** What is shown changes in place, and no row moves under who is at it: what has come or gone waits for a click. */
+  _merge(found, order) {
+    const ids = new Set(found.map(({ id }) => id));
     const fresh = found.filter(({ id }) => !this.rows.has(id));
     found.filter(({ id }) => this.rows.has(id)).forEach((job) => this._row(job));
-    this.newer?.remove();
-    if (!fresh.length) return;
-    const show = () => this._replace(found);
-    this.newer = button(`Show ${plural(fresh.length, "newer job")}`, { kind: "tiny", on: { click: show } });
-    this.foot.append(this.newer);
+    // Of a full page the last rows may but have been pushed behind its end.
+    const isWhole = found.length < LIMIT || order !== "newest";
+    const gone = isWhole ? [...this.rows.keys()].filter((id) => !ids.has(id)).length : 0;
+    const come = fresh.length && `${number(fresh.length)} ${order === "newest" ? "newer" : "more"}`;
+    const label = [come, gone && `${number(gone)} gone`].filter(Boolean).join(", ");
+    this.newer.hidden = !label;
+    if (!label || this.newer.textContent === label) return (this.fresh = found);
+    this.fresh = found;
+    put(this.newer, button(label, { kind: "tiny", glyph: "retried", on: { click: () => this._replace(this.fresh) } }));
   }
 
   _turns(found) {
@@ -203,7 +248,7 @@ class Jobs {
     const curl = () => showCurl("The list as curl", curlOf(this.frame, "GET", `api/jobs?${this.query}`));
     const key = (name, does) => [h("kbd", {}, name), ` ${does} `];
     const keys = h("span", { class: "wide-only faint" }, key("j", ""), key("k", "walk ·"), key("Enter", "open"),
-      this.bulk.can && key("x", "choose"));
+      this.bulk.can && [key("x", "choose"), key("Shift+x", "up to here")]);
     put(this.foot, h("span", { class: "num" }, `${number(found.length)} shown`), first, to("Newer", this.back),
       to(older, this.next), keys, h("span", { class: "gap" }),
       button("As curl", { glyph: "copy", kind: "bare tiny", on: { click: curl } }));
@@ -212,10 +257,5 @@ class Jobs {
   _fail(problem) {
     setText(this.order, "");
     this.loading.replaceChildren(trouble(problem));
-  }
-
-  async _newJob() {
-    const { newJob } = await import("./new_job.js");
-    newJob(this.frame);
   }
 }

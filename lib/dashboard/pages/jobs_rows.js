@@ -2,7 +2,9 @@
 
 import { curlBox, curlOf } from "../actions.js";
 import { post } from "../api.js";
-import { button, h, now_ms, plural, put, seconds, shortId, showDialog, state, visible, when } from "../kit.js";
+import {
+  button, h, now_ms, pageOf, plural, progressBar, put, seconds, shortId, showDialog, state, visible, when,
+} from "../kit.js";
 
 /** A state -> the time that its list is ordered by: its heading, and the field. */
 export const WHEN = {
@@ -14,9 +16,10 @@ export const WHEN = {
 export class Row {
   constructor(frame, job, bulk, listed) {
     Object.assign(this, { frame, bulk, time: WHEN[listed]?.[1] ?? "created_at" });
-    this.element = h("tr", { class: "go" });
+    this.element = h("tr", { class: "go", "data-id": job.id });
     this.box = h("input", { type: "checkbox", class: "box", "aria-label": `Choose ${job.id}` });
-    this.box.addEventListener("change", () => bulk.choose(job.id, this.box.checked));
+    this.box.addEventListener("click", ({ shiftKey }) =>
+      shiftKey && this.box.checked ? bulk.reach(job.id) : bulk.choose(job.id, this.box.checked, true));
     this.show(job);
   }
 
@@ -33,12 +36,12 @@ export class Row {
     const failed = isFailed && h("span", { class: "cut dead small" }, visible(`${error.type}: ${error.message ?? ""}`));
     const gist = h("span", { class: "cut gist" }, h("bdi", {}, visible(job.gist || "no payload")));
     const had = this.element.contains(document.activeElement) && document.activeElement.closest(".what");
-    const link = this.frame.link(`#/jobs/${id}`, {}, gist, failed);
+    const link = this.frame.link(pageOf(job), {}, gist, failed, job.state === "active" && done(job.progress));
     const kind = attempts > 1 ? "retried" : attempts ? "" : "zero";
     const type = h("strong", { class: "cut" }, visible(job.type ?? "unreadable"));
     const queue = this.frame.link(`#/jobs?queue=${job.queue}`, { class: "soft" }, job.queue);
     put(this.element,
-      this.bulk.can && h("td", { class: "pick wide-only" }, this.box),
+      this.bulk.can && h("td", { class: "pick" }, this.box),
       h("td", { class: "st" }, state(job.state)),
       h("td", { class: "ty" }, h("span", { class: "kind" }, type, h("span", { class: "id" }, shortId(id)))),
       h("td", { class: "what" }, link),
@@ -48,6 +51,14 @@ export class Row {
       h("td", { class: "n" }, job[this.time] ? when(job[this.time]) : "–"));
     if (had) link.focus();
   }
+}
+
+/** How far a job is that runs, {fraction, note}; nothing where its handler does not tell. */
+function done(progress) {
+  if (progress?.fraction == null) return null;
+  const note = progress.note ? [" · ", visible(progress.note)] : "";
+  const words = h("span", { class: "cut small faint" }, `${Math.floor(progress.fraction * 100)} %`, note);
+  return h("span", { class: "done" }, progressBar("Progress", progress.fraction), words);
 }
 
 const WORDS = {
@@ -64,10 +75,12 @@ export class Bulk {
     Object.assign(this, { frame, rows, changed, chosen: new Set(), can: frame.can("write") });
     this.element = h("div", { class: "bulk", role: "toolbar", "aria-label": "With the chosen jobs", hidden: true });
     this.all = h("input", { type: "checkbox", class: "box", "aria-label": "Choose all that are shown" });
-    this.all.addEventListener("change", () => [...rows.keys()].forEach((id) => this.choose(id, this.all.checked)));
+    this.all.addEventListener("change", () => this.whole(this.all.checked));
   }
 
-  choose(id, isChosen) {
+  /** isAnchor: a range that is chosen next begins at this row. */
+  choose(id, isChosen, isAnchor = false) {
+    if (isAnchor) this.anchor = id;
     if (isChosen) this.chosen.add(id);
     else this.chosen.delete(id);
     this.rows.get(id).box.checked = isChosen;
@@ -76,7 +89,15 @@ export class Bulk {
   /** The row at which the reader is. */
   turn() {
     const id = this._at();
-    if (id) this.choose(id, !this.chosen.has(id));
+    if (id) this.choose(id, !this.chosen.has(id), true);
+  }
+  /** All rows from the anchor to this one. */
+  reach(id = this._at()) {
+    if (!id) return;
+    const ids = [...this.rows.get(id).element.parentNode.children].map((row) => row.dataset.id);
+    const [from, to] = [ids.indexOf(this.anchor), ids.indexOf(id)].sort((a, b) => a - b);
+    if (from < 0) return this.choose(id, true, true);
+    ids.slice(from, to + 1).forEach((one) => this.choose(one, true));
   }
   _at() {
     return [...this.rows].find(([, row]) => row.element.matches(".at, :focus-within"))?.[0];
@@ -96,11 +117,11 @@ export class Bulk {
     const tiny = (label, click, name) => button(label, { kind: "tiny", "data-act": name, on: { click } });
     const rows = acts.map((name) => tiny(`${WORDS[name][0]}…`, () => this.act(name), name));
     const told = h("strong", { class: "num", role: "status" }, `${count} chosen`);
-    put(this.element, told, h("span", { class: "gap" }), rows,
-      tiny("Choose none", () => this.none()));
+    const all = count < this.rows.size && tiny(`All ${this.rows.size} shown`, () => this.whole(true));
+    put(this.element, told, h("span", { class: "gap" }), rows, all, tiny("None", () => this.whole(false)));
   }
-  none() {
-    [...this.chosen].forEach((id) => this.choose(id, false));
+  whole(isChosen) {
+    [...this.rows.keys()].forEach((id) => this.choose(id, isChosen));
   }
 
   /** Ask, with what a dry run says would happen, and do it to the chosen jobs, or to the row at which the reader is. */
@@ -125,7 +146,7 @@ export class Bulk {
       const refused = items.filter(({ problem }) => problem);
       if (refused.length) told.replaceChildren(reasons(refused));
       else dialog.close();
-      this.none();
+      this.whole(false);
       await this.changed();
     }));
     await attempt(async () => {

@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { tellHealth } from "../bar.js";
 import { spark } from "../charts.js";
 import {
-  button, clock, copier, ghosts, h, hollow, icon, number, plural, seconds, setText, sum, trouble,
+  button, clock, ghosts, h, icon, number, plural, seconds, setText, sum, trouble,
 } from "../kit.js";
 import { oldestAge_s } from "../live.js";
 import { Failing, Queues, Running } from "./overview_lists.js";
@@ -32,7 +32,7 @@ class Overview {
     this.throughput = new Throughput(frame);
     this.failing = new Failing(frame);
     this.running = new Running(frame);
-    const add = frame.can("write") && button("New job", { glyph: "plus", on: { click: () => this._newJob() } });
+    const add = frame.can("write") && button("New job", { glyph: "plus", href: "#/jobs/new" });
     const acts = add && h("div", { class: "acts" }, add);
     const head = h("div", { class: "head" }, h("div", {}, this.title, this.rest), acts);
     const lists = h("div", { class: "stack" }, this.failing.element, this.running.element);
@@ -56,11 +56,11 @@ class Overview {
     ]);
     tellHealth(health);
     this.page = queues;
-    this._tellThings(health);
     this.queues.show(queues);
     this.running.show(active.items);
     this._count();
     this._uncover(queues);
+    this._tellThings(health);
   }
 
   async _readMinutes(signal) {
@@ -72,7 +72,7 @@ class Overview {
 
   _tellThings(health) {
     const things = thingsOf(health, this.page.items);
-    setText(this.title, heading(things));
+    setText(this.title, this.empty && !things.length ? "Ready for the first job" : heading(things));
     setText(this.rest, remainder(things, health, this.page, this._counts("active")));
     const text = JSON.stringify(things);
     if (text === this.told) return; // What has not changed is not made anew: a button may have the focus.
@@ -118,21 +118,9 @@ class Overview {
   }
 
   _nothingYet() {
-    const place = h("section", { class: "panel", "aria-label": "No jobs so far" });
-    const text = "Post the first one; it appears here by itself.";
-    import("./new_job.js").then(({ curlOfJob, EXAMPLES }) => {
-      const words = { tabindex: "0", "aria-label": "The same as curl" };
-      const curl = h("pre", words, curlOfJob(this.frame, "email", EXAMPLES.email));
-      const how = { glyph: "plus", kind: "main", on: { click: () => this._newJob() } };
-      const acts = h("div", { class: "acts" }, this.frame.can("write") && button("Post a job", how));
-      place.append(hollow("inbox", "No jobs so far", text, acts, curl, copier(curl)));
-    });
+    const place = h("div", { class: "stack" });
+    import("./first_job.js").then(({ showFirstJob }) => showFirstJob(this.frame, place));
     return place;
-  }
-
-  async _newJob() {
-    const { newJob } = await import("./new_job.js");
-    newJob(this.frame);
   }
 }
 

@@ -1,7 +1,9 @@
 // The lists of the overview: queues with the worst first, what fails, and what has run longest.
 
 import { spark } from "../charts.js";
-import { h, hollow, icon, now_ms, number, plural, seconds, setText, short, visible, when, workerOf } from "../kit.js";
+import {
+  h, hollow, icon, now_ms, number, plural, progressBar, seconds, setText, short, visible, when, workerOf,
+} from "../kit.js";
 import { oldestAge_s } from "../live.js";
 
 const AMBER_S = 60;
@@ -112,13 +114,20 @@ export class QueueRow {
   }
 }
 
+/** The filter that finds the jobs of a kind of errors: those that are dead, if there were any. A kind without a job's
+ * type is what was counted together, behind the first fifty. */
+export const filterOf = ({ dead, job_type, type }) =>
+  ({ ...(dead ? { state: "dead" } : {}), ...(job_type ? { type: job_type, error: type } : {}) });
+
 /** Kinds of errors of the last hour, worst first. */
 export class Failing {
-  constructor(frame) {
+  /** queue: "" for all queues. */
+  constructor(frame, queue = "") {
     this.frame = frame;
     this.list = h("ul", { class: "list" });
+    const all = more(frame, `#/errors${queue && `?queue=${encodeURIComponent(queue)}`}`, "Errors");
     this.element = h("section", { class: "panel", "aria-label": "Failing, last hour" },
-      h("header", {}, h("h2", {}, "Failing, last hour")), this.list);
+      h("header", {}, h("h2", {}, "Failing, last hour"), all), this.list);
   }
 
   show({ items, left_out }) {
@@ -131,8 +140,8 @@ export class Failing {
   }
 
   _item({ type, message, dead, retried, queue, job_type, last_at }) {
-    const search = `#/jobs?${new URLSearchParams({ queue, type: job_type, error: type })}`;
-    const place = job_type === queue ? queue : `${job_type} in ${queue}`;
+    const search = `#/jobs?${new URLSearchParams({ queue, ...filterOf({ dead, job_type, type }) })}`;
+    const place = !job_type || job_type === queue ? queue : `${job_type} in ${queue}`;
     const died = h("span", { class: dead ? "dead" : "" }, `${number(dead)} dead`);
     const counts = [died, ` · ${number(retried)} retried · `];
     return h("li", { class: this.frame.has("#/jobs") ? "go" : "" }, h("div", { class: "err" },
@@ -154,7 +163,9 @@ export class Running {
 
   show(jobs) {
     const none = h("li", {}, hollow("ready", "Nothing runs", null));
+    const had = this.list.contains(document.activeElement) && document.activeElement.hash;
     this.list.replaceChildren(...(jobs.length ? jobs.map((job) => this._item(job)) : [none]));
+    if (had) [...this.list.querySelectorAll("a")].find(({ hash }) => hash === had)?.focus();
   }
 
   _item(job) {
@@ -164,7 +175,8 @@ export class Running {
     const took = seconds(Math.max(0, now_ms() - Date.parse(job.started_at)) / 1000);
     const glyph = h("span", { class: "active" }, icon("active", "spin"));
     const age = h("span", { class: "num soft" }, took);
-    return h("li", {}, this.frame.link(`#/jobs/${job.id}`, { class: "run" }, glyph, name, age));
+    const done = job.progress?.fraction != null && progressBar(`Progress of ${job.id}`, job.progress.fraction);
+    return h("li", {}, this.frame.link(`#/jobs/${job.id}`, { class: "run" }, glyph, name, age), done);
   }
 }
 

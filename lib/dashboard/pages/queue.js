@@ -6,7 +6,7 @@ import {
 } from "../kit.js";
 import { thing, Tiles } from "./overview.js";
 import { badges, Failing } from "./overview_lists.js";
-import { limit, setPaused, sweep } from "./queue_acts.js";
+import { limit, pause, sweep } from "./queue_acts.js";
 import { Throughput } from "./throughput.js";
 import { troubleOf } from "./verdict.js";
 
@@ -44,16 +44,17 @@ class Queue {
   constructor(frame, name) {
     Object.assign(this, { frame, name });
     this.badge = h("span", {});
-    this.told = h("p", { class: "dead", role: "alert", hidden: true });
     this.alerts = h("ul", { class: "alerts", hidden: true, "aria-label": "What is wrong" });
     this.tiles = new Tiles();
     this.throughput = new Throughput(frame, name);
-    this.failing = new Failing(frame);
+    this.failing = new Failing(frame, name);
     this.counts = h("ul", { class: "list counts" });
     this.limits = h("dl", { class: "facts" });
     this.types = h("div", {});
     this.workers = h("ul", { class: "list" });
     this.groups = h("div", { hidden: true });
+    /** The cursors of the pages of groups, up to that which is shown. */
+    this.places = [""];
     this.quarantine = h("div", { hidden: true });
     const all = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/queues", {}, "Queues"));
     const title = h("h1", { class: "titled" }, visible(name), this.badge);
@@ -69,7 +70,7 @@ class Queue {
         this.quarantine), h("div", { class: "stack" }, side)));
     this.loading = h("div", { class: "panel late" }, ghosts(5));
     const head = h("div", { class: "head" }, h("div", {}, all, title), this._acts());
-    this.element = h("div", { class: "stack" }, head, this.told, this.alerts, this.loading, this.busy);
+    this.element = h("div", { class: "stack" }, head, this.alerts, this.loading, this.busy);
     this._begin();
   }
 
@@ -95,34 +96,28 @@ class Queue {
     const toggle = () => this._pause();
     this.pause = this._act("Pause", toggle, "");
     this.keys = { p: ["pause or resume the queue", toggle] };
-    this.redrive = this._act("Redrive…", () => sweep(frame, name, "redrive", again), "");
-    this.purge = this._act("Delete dead…", () => sweep(frame, name, "purge", again), "danger");
+    const dead = { queues: [name], filter: { state: "dead" } };
+    this.redrive = this._act("Redrive…", () => sweep(frame, "redrive", dead, again), "");
+    this.purge = this._act("Delete dead…", () => sweep(frame, "delete", dead, again), "danger");
     return h("div", { class: "acts" }, this.pause, this.redrive, this.purge);
   }
 
-  async _pause() {
-    if (!this.queue) return;
-    this.told.hidden = true;
-    try {
-      this._show(await setPaused(this.name, !this.queue.paused, this.frame.signal));
-    } catch (problem) {
-      if (this.frame.signal.aborted) return;
-      setText(this.told, problem.sentence);
-      this.told.hidden = false;
-    }
+  _pause() {
+    if (this.queue) pause(this.frame, this.queue, (now) => this._show(now));
   }
 
   async _read(signal) {
     const path = `api/queues/${encodeURIComponent(this.name)}`;
     const queue = await get(path, { signal });
+    const place = this.places.at(-1);
     const [groups, workers] = await Promise.all([
-      get(`${path}/groups?limit=${GROUPS}`, { signal }), get("api/workers", { signal }),
+      get(`${path}/groups?limit=${GROUPS}${place}`, { signal }), get("api/workers", { signal }),
     ]);
     this.loading.hidden = true;
     this.busy.hidden = false;
     this._show(queue);
     this._showWorkers(workers.items);
-    this._showGroups(groups);
+    if (place === this.places.at(-1)) this._showGroups(groups);
   }
 
   async _readMinutes(signal) {
@@ -223,16 +218,32 @@ class Queue {
   }
 
   _showGroups({ items, next_cursor }) {
+    const before = (this.places.length - 1) * GROUPS;
+    if (before && !items.length) return this.places.pop(); // They have gone meanwhile.
     this.groups.hidden = !items.length;
-    this._once("groups", items, () => {
+    this._once("groups", [items, before, next_cursor], () => {
       const why = ({ limited_by: by, until, strikes }) =>
         by ? waits({ by, until }) : strikes ? plural(strikes.count, "strike") : "–";
       const row = (one) => [visible(one.name), figure(one.ready), figure(one.running), why(one)];
-      const some = next_cursor ? h("span", { class: "small faint" }, `the first ${items.length}, by name`) : null;
       const link = this.name === "webhook" && this.frame.link("#/hosts", LINK, "Receivers");
       const hosts = link && h("div", { class: "acts" }, link);
       const heads = ["Group", "Ready", "Running", "Waits for"];
-      this.groups.replaceChildren(panel("Groups", [some, hosts], table(heads, items.map(row))));
+      const had = this.groups.querySelector("footer :focus")?.textContent;
+      this.groups.replaceChildren(panel("Groups", hosts, table(heads, items.map(row)),
+        (before > 0 || next_cursor) && this._turns(before, items.length, next_cursor)));
+      [...this.groups.querySelectorAll("footer button")].find((one) => one.textContent === had)?.focus();
     });
+  }
+
+  /** Under a page of groups: which ones it has, and the pages beside it. */
+  _turns(before, count, next_cursor) {
+    const turn = (label, change) => button(label, { kind: "tiny", on: { click: () => {
+      change();
+      this._read(this.frame.signal).catch(() => {});
+    } } });
+    const next = () => this.places.push(`&cursor=${encodeURIComponent(next_cursor)}`);
+    const which = `${number(before + 1)} to ${number(before + count)}, by name${next_cursor ? "; there are more" : ""}`;
+    return h("footer", {}, h("span", { class: "num" }, which),
+      before > 0 && turn("Before", () => this.places.pop()), next_cursor && turn("Next", next));
   }
 }

@@ -4,7 +4,8 @@
 import { curlOf, showCurl } from "../actions.js";
 import { get, pause } from "../api.js";
 import {
-  button, copier, ghosts, h, hollow, icon, panel, plural, put, seconds, setText, shortId, state, trouble, visible,
+  button, copier, ghosts, h, hollow, icon, pageOf, panel, plural, put, seconds, setText, shortId, state, trouble,
+  visible,
 } from "../kit.js";
 import { Waterfall } from "../waterfall.js";
 
@@ -90,7 +91,7 @@ class Request {
     const short = h("span", { class: "faint mono" }, ` ${shortId(id)}`);
     const name = h("span", { class: "cut" }, h("strong", {}, visible(type ?? "unreadable")), short);
     const place = h("span", { class: "soft small" }, queue);
-    const link = this.frame.link(`#/jobs/${id}`, { class: "titled" }, how && state(how), name, place);
+    const link = this.frame.link(pageOf({ id, type }), { class: "titled" }, how && state(how), name, place);
     return h("li", { class: "go" }, link);
   }
 

@@ -68,6 +68,14 @@ class Filters(unittest.TestCase):
             with self.assertRaises(InvalidFields):
                 wanted_of_query({"q": text})
 
+    def test_an_id_begins_with_12_to_32_digits(self) -> None:
+        for text in ("01a2074f9c0b", "01a2074f9c0b800080005d12a47e70c4"):
+            wanted = wanted_of_query({"id": text, "state": "ready"})
+            self.assertEqual((text, "oldest"), (wanted.digits, usual_order(wanted)))
+        for text in ("01a2074f9c0", "01A2074F9C0B", "email-01a2074f9c0b", "1" * 33, "01a2074f9c0b "):
+            with self.assertRaises(InvalidFields):
+                wanted_of_query({"id": text})
+
     def test_times_are_ms(self) -> None:
         self.assertEqual(Wanted(before_ms=1_795_438_188_123), wanted_of_query({"before": TEXTS["before"]}))
 

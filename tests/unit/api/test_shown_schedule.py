@@ -3,7 +3,7 @@
 import unittest
 from typing import Any
 
-from lib.api.shown_schedule import present_preview, present_schedule
+from lib.api.shown_schedule import present_day, present_preview, present_schedule
 from lib.jobs.schedule import Schedule, ScheduleSlot
 from lib.queue.schedule_seen import ScheduleRun, ScheduleSeen, SlotOutcome
 from tests import contract
@@ -73,6 +73,21 @@ class Shown(unittest.TestCase):
         shown = present_schedule(seen(None, paused=True, job=mail))
 
         self.assertIn("longer than the 60 s between two runs", "\n".join(shown["warnings"]))
+
+    def test_its_day_has_the_first_run_of_each_quarter_of_an_hour(self) -> None:
+        runs = present_day(seen())
+
+        self.assertEqual(["2026-11-29T12:01:00.000Z", "2026-11-29T12:15:00.000Z"], runs[:2])
+        self.assertEqual(("2026-11-30T11:45:00.000Z", 96), (runs[-1], len(runs)))
+        self.assertEqual([], present_day(seen(None, paused=True)))
+        self.assertEqual([], present_day(seen(timezone="Mars/Base")))
+
+    def test_its_times_are_said_in_words(self) -> None:
+        broken = present_schedule(seen(every_ms=0, cron="by hand"))
+
+        self.assertEqual("Every minute", present_schedule(seen())["words"])
+        self.assertEqual("Every day at 02:30", present_schedule(seen(every_ms=0, cron="30 2 * * *"))["words"])
+        self.assertEqual("by hand", broken["words"])
 
     def test_a_zone_that_this_host_does_not_know_is_said(self) -> None:
         shown = present_schedule(seen(timezone="Mars/Base"))

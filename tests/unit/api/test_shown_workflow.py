@@ -28,6 +28,8 @@ MEMBERS = (
         "sum", SUM, "n", ".", "blocked", "sum", (KnownEdge("c", "c", FETCH, "fetch"), KnownEdge("f", "x", MAIL, ""))
     ),
 )
+ENDED = WorkflowMember("sum", SUM, "m", "c", "completed", "sum", (), None, NOW, NOW + 1500)
+DELAYED = ENDED._replace(state="delayed", due_ms=NOW + 60_000, started_ms=None, finished_ms=None)
 
 
 class Shown(unittest.TestCase):
@@ -59,8 +61,22 @@ class Shown(unittest.TestCase):
             "state": "completed",
             "after": [],
             "optional": False,
+            **dict.fromkeys(("run_at", "started_at", "finished_at")),
         }
         self.assertEqual({**fetch, "after": [], "optional": False}, shown["jobs"][0])
+
+    def test_a_member_has_the_times_that_fit_its_state(self) -> None:
+        shown = present_workflow(a_workflow({}), (ENDED, DELAYED, DELAYED._replace(due_ms=10**18)))
+
+        self.assertEqual([], list(CONTRACT.faults(shown, CONTRACT.schema("Workflow"))))
+        self.assertEqual(
+            [
+                (None, "2026-11-29T12:00:00.000Z", "2026-11-29T12:00:01.500Z"),
+                ("2026-11-29T12:01:00.000Z", None, None),
+                (None, None, None),
+            ],
+            [(one["run_at"], one["started_at"], one["finished_at"]) for one in shown["jobs"]],
+        )
 
     def test_a_record_that_cannot_be_read_is_shown_with_what_is_known(self) -> None:
         shown = present_workflow(JobRecord(WORKFLOW, "default", "", None, created_ms=10**18), ())

@@ -9,7 +9,7 @@ from lib.jobs.cron_text import read_cron
 from lib.jobs.schedule import LATE_MS, MOST_CAUGHT_UP, MOST_COUNTED, Schedule, ScheduleSlot, Timetable, doubts
 from lib.jobs.zones import find_zone, known_zones
 
-MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+MINUTE_MS, QUARTER_MS, HOUR_MS, DAY_MS = 60_000, 900_000, 3_600_000, 86_400_000
 
 
 def at(text: str) -> int:
@@ -96,6 +96,38 @@ class Jitter(unittest.TestCase):
         (last,) = timetable.coming(timetable.first(NOON), 9)
 
         self.assertGreater(last.due_ms, last.at_ms)
+
+
+class Spread(unittest.TestCase):
+    def test_of_each_quarter_of_an_hour_it_has_the_first_slot(self) -> None:
+        timetable = cron("*/5,7 12-13 * * *")
+
+        found = timetable.spread(timetable.first(NOON), QUARTER_MS, NOON, NOON + DAY_MS)
+
+        quarters = [NOON + 5 * MINUTE_MS, *(NOON + at * QUARTER_MS for at in range(1, 8))]
+        self.assertEqual(quarters, [one.due_ms for one in found])
+
+    def test_a_slot_that_was_due_a_year_ago_stands_before_those_that_come(self) -> None:
+        timetable, late = every(MINUTE_MS), slot(NOON - 365 * DAY_MS)
+
+        found = timetable.spread(late, QUARTER_MS, NOON + 1, NOON + DAY_MS)
+
+        self.assertEqual([late, slot(NOON + MINUTE_MS), slot(NOON + QUARTER_MS)], found[:3])
+        self.assertEqual(97, len(found))
+
+    def test_of_a_paused_one_there_is_none_and_none_is_later(self) -> None:
+        timetable = every(HOUR_MS)
+
+        self.assertEqual([], timetable.spread(None, QUARTER_MS, NOON, NOON + DAY_MS))
+        self.assertEqual([], timetable.spread(slot(NOON + DAY_MS), QUARTER_MS, NOON, NOON + DAY_MS))
+
+    def test_a_time_that_comes_twice_comes_once(self) -> None:
+        night = at("2027-10-30T22:00")  # Three hours later the clocks of Berlin go back from 3 to 2.
+        timetable = cron("30 2 * * *", zone=find_zone("Europe/Berlin"))
+
+        found = timetable.spread(timetable.first(night), QUARTER_MS, night, night + DAY_MS)
+
+        self.assertEqual([night + 150 * MINUTE_MS], [one.due_ms for one in found])
 
 
 class Turns(unittest.TestCase):

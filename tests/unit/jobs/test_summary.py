@@ -63,6 +63,15 @@ class Row(unittest.TestCase):
         unreadable = json.loads(summary_text(record._replace(spec=None, error=None)))
         self.assertEqual((None, "", None), (unreadable["type"], unreadable["gist"], unreadable["error"]))
 
+    def test_its_progress_is_told_with_the_beginning_of_the_note(self) -> None:
+        record = JobRecord("q-1", "q", "active", None, progress={"fraction": 0.25, "note": "page " + "9" * 900})
+        told = json.loads(summary_text(record))["progress"]
+        unsaid = json.loads(summary_text(record._replace(progress=None)))["progress"]
+        broken = json.loads(summary_text(record._replace(progress={"fraction": float("nan")})))["progress"]
+
+        self.assertEqual((0.25, "page 9", 100), (told["fraction"], told["note"][:6], len(told["note"])))
+        self.assertEqual((None, None), (unsaid, broken))
+
     def test_a_message_of_an_error_that_is_no_text_is_left_out(self) -> None:
         spec = JobSpec("any", {"a": float("nan")}, "r1", TRACE, 5, 60.0, Backoff())
         row = json.loads(summary_text(JobRecord("q-1", "q", "dead", spec, error={"type": ["X"], "message": 7})))

@@ -6,7 +6,7 @@ from random import Random
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobRecord
 from lib.jobs.spec import JobSpec, early_in_spec
-from lib.queue.listing import Cursor, ListingPart, ListWalk, Order, Wanted, merged, page_from
+from lib.queue.listing import CLOCKS_APART_MS, Cursor, ListingPart, ListWalk, Order, Wanted, merged, page_from
 from lib.tracing import Trace
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
@@ -145,6 +145,15 @@ class Fits(unittest.TestCase):
 
             self.assertEqual((seen, read, mark), (*arguments[4:6], arguments[13]))
 
+    def test_by_the_digits_of_an_id_no_job_is_looked_at_that_was_created_before_its_time(self) -> None:
+        wanted = Wanted(digits="01a2074f9c0b8000")
+        arguments = wanted.arguments(None, 50, 1)
+
+        self.assertEqual((5000, 800), arguments[4:6])
+        self.assertEqual((0x01A2074F9C0B - CLOCKS_APART_MS, "", "01a2074f9c0b8000"), (*arguments[10:12], arguments[18]))
+        self.assertEqual(50, wanted.enough(50))
+        self.assertEqual(2**50, wanted._replace(after_ms=2**50).arguments(None, 50, 1)[10])
+
     def test_fewer_bytes_of_records_are_gone_through_for_a_text_that_is_sought(self) -> None:
         self.assertEqual(1 << 19, Wanted(sought="x").arguments(None, 50, 1)[6])
         self.assertEqual(4 << 20, Wanted(type_name="mail").arguments(None, 50, 1)[6])
@@ -161,7 +170,7 @@ class Fits(unittest.TestCase):
             for text in early_in_spec(spec.type, spec.request_id):
                 self.assertIn(text.encode(), head)
         wanted = Wanted(schedule=longest.schedule, group=longest.group, by=longest.by, workflow=longest.workflow)
-        wanted_texts = wanted.arguments(None, 50, 1)[18:]
+        wanted_texts = wanted.arguments(None, 50, 1)[19:]
         self.assertEqual(4, len(wanted_texts))
         for wanted_text in wanted_texts:
             self.assertIn(str(wanted_text).encode(), longest.to_text().encode()[:2048])

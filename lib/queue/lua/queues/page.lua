@@ -11,7 +11,8 @@
 --      the ids of a request's jobs end (lib/ids.py), or ''  15 '1': the job at the place is one of the next, or ''
 --      16 states in whose lists all jobs stand that are wanted (parts/few_jobs.lua), or ''  17 the runner that claimed
 --      the job last, or ''  18 a text that must stand in the spec or in the error, its A-Z as a-z, or ''
---      19… texts that must stand in the spec's first 2 KB, as '"type":"email"'
+--      19 the first of the 32 digits of the ids that are wanted, or ''  20… texts that must stand in the spec's first
+--      2 KB, as '"type":"email"'
 -- RETURNS {'many'}: so many groups wait, or jobs run, that this order can't be told
 --      | {id and score of the last job looked at where there are more behind it, or '' and '', how many jobs stand
 --      before the first one that was looked at, how many were looked at, how many there are, id, score, id, score …}
@@ -26,8 +27,9 @@ local by, score, id, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[
 local most_seen, most_into, most_bytes, states = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local is_up, times, index = ARGV[9] ~= '', base .. ARGV[10], base .. by
 local begin_ms, end_ms, error_begin, mark = tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13], ARGV[14]
-local with_place, sources, runner, sought = ARGV[15] ~= '', ARGV[16], ARGV[17], ARGV[18]
-local HEAD_BYTES, MOST_OF_ONE_MS, STEP, TEXTS_FROM = 2048, 10000, 500, 19
+local with_place, sources, runner, sought, first = ARGV[15] ~= '', ARGV[16], ARGV[17], ARGV[18], ARGV[19]
+local HEAD_BYTES, MOST_OF_ONE_MS, STEP, TEXTS_FROM = 2048, 10000, 500, 20
+local DIGITS, is_by_id = 32, mark ~= '' or first ~= ''
 local is_bounded, sub, byte, find, lower = begin_ms or end_ms, string.sub, string.byte, string.find, string.lower
 local SEVEN = 55 -- the byte of '7'
 
@@ -45,8 +47,9 @@ if runner ~= '' then need('worker') end
 local is_state_wanted = {}
 for state in string.gmatch(states, '[^,]+') do is_state_wanted[state] = true end
 
--- May this be the id of a job of the request? 'email-019b2f0e1a2c8000a1b2c3d4e5f6ffea' has the mark 'ffea'.
-local function may_have_mark(job_id)
+-- May this be the id of a job that is wanted? 'email-019b2f0e1a2c8000a1b2c3d4e5f6ffea' has the mark 'ffea'.
+local function may_be_wanted(job_id)
+  if first ~= '' and sub(job_id, -DIGITS, #first - DIGITS - 1) ~= first then return false end
   return mark == '' or sub(job_id, -4) == mark or byte(job_id, -20) == SEVEN
 end
 
@@ -102,7 +105,7 @@ local function count_to(rank_score, rank_id)
   return count
 end
 
--- The next jobs of the index: id, score, id, score … Of the many that may not be of the request, the ids alone.
+-- The next jobs of the index: id, score, id, score … Where the ids tell which are wanted, of which few are, ids alone.
 -- Behind them how many numbers a job has, how many jobs stand before the first one, and how many there are.
 local function from_index()
   local from = score and count_to(score, id) or 0
@@ -115,7 +118,7 @@ local function from_index()
   else
     of = redis.call('ZCARD', index)
   end
-  local range, width = is_up and 'ZRANGE' or 'ZREVRANGE', mark ~= '' and 1 or 2
+  local range, width = is_up and 'ZRANGE' or 'ZREVRANGE', is_by_id and 1 or 2
   if width == 1 then return redis.call(range, index, from, from + most_seen), width, from - passed, of end
   return redis.call(range, index, from, from + most_seen, 'WITHSCORES'), width, from - passed, of
 end
@@ -196,7 +199,7 @@ local reply = {'', '', before, 0, of}
 local last = math.min(#found, width * most_seen)
 local stop, looked_into, seen = #found > last and last - width + 1, 0, last / width
 for i = 1, last, width do
-  if may_have_mark(found[i]) then
+  if may_be_wanted(found[i]) then
     local is_wanted, is_past = is_in_time(i)
     if is_past then
       stop, edge = nil, nil

@@ -97,12 +97,12 @@ class OfOneQueue(unittest.IsolatedAsyncioTestCase):
         handlers = (wait, block, shrug, leave)
         known = Registry([JobType(f.__name__, f, lambda value, path: value, is_async=True) for f in handlers])
         timings = SimpleNamespace(note_wait=lambda *seen: None, note_run=lambda *seen: None)
-        settings = SimpleNamespace(lease_s=0.2, unwind_s=0.3)
+        self.settings = SimpleNamespace(lease_s=30.0, unwind_s=0.3)
         self.log = ALog(self)
         self.services = cast(Services, SimpleNamespace(registry=known, log=self.log))
         parts = SimpleNamespace(
             timings=timings,
-            settings=settings,
+            settings=self.settings,
             keeps_tracebacks=True,
             busy=BusyQueues(),
             turns=Turns(),
@@ -213,6 +213,7 @@ class OfOneQueue(unittest.IsolatedAsyncioTestCase):
     async def test_what_waited_for_half_a_lease_is_not_begun_for_it_may_be_somebody_elses(self) -> None:
         lanes = self.lanes(2)
 
+        self.settings.lease_s = 0.2  # A handler that holds up the loop for half of it is too much.
         self.start(lanes, 1, 2, type_name="block")
         await asyncio.wait_for(lanes.wait_until_idle(), 5)
 

@@ -1,0 +1,138 @@
+// #/errors?window=24h&queue=email: what failed in the last hour or day, by the error's type, the job's type and the
+// queue, worst first. One filter of the list of jobs finds the jobs of a row, and runs the dead ones again.
+
+import { get } from "../api.js";
+import { spark } from "../charts.js";
+import {
+  button, clock, day, ghosts, h, hollow, icon, number, plural, put, setText, sum, trouble, visible, when,
+} from "../kit.js";
+import { filterOf } from "./overview_lists.js";
+import { sweep } from "./queue_acts.js";
+
+const WINDOWS = { "1h": ["1 hour", "Last hour"], "24h": ["24 hours", "Last 24 hours"] };
+const MESSAGES = 4;
+const HEAD = [
+  ["Error"], ["When", "wide-only extra"], ["Dead", "n"], ["Retried", "n"], ["Since", "n extra"], ["Last", "n extra"],
+];
+const COLS = ["what", "line extra", "n", "n", "since extra", "since extra"];
+
+export function page(frame, { query }) {
+  return { title: "Errors", element: new Errors(frame, query).element };
+}
+
+class Errors {
+  constructor(frame, query) {
+    const window = Object.hasOwn(WINDOWS, query.get("window")) ? query.get("window") : "1h";
+    Object.assign(this, { frame, window, queue: query.get("queue") });
+    this.told = h("p", { class: "soft" }, "Looking…");
+    this.note = h("footer", { hidden: true });
+    this.body = h("tbody", {});
+    this.none = h("div", { class: "late" }, ghosts(5));
+    this.canAct = frame.can("admin");
+    const cols = [...COLS, ...(this.canAct ? ["acts"] : [])].map((name) => h("col", { class: `col-${name}` }));
+    const head = HEAD.map(([label, kind]) => h("th", { scope: "col", class: kind }, label));
+    this.table = h("table", { class: "cards stats errors", hidden: true }, h("colgroup", {}, cols),
+      h("thead", {}, h("tr", {}, head, this.canAct && h("th", {}, h("span", { class: "unseen" }, "Do")))), this.body);
+    const tab = ([name, [label]]) =>
+      h("a", { href: this._hash({ window: name }), "aria-current": name === window ? "true" : null }, label);
+    const tabs = h("nav", { class: "tabs", "aria-label": "How far back" }, Object.entries(WINDOWS).map(tab));
+    const title = h("div", {}, h("h1", {}, "Errors"), this.told);
+    this.element = h("div", { class: "stack" }, h("div", { class: "head" }, title, tabs),
+      h("section", { class: "panel", "aria-label": "Kinds of errors" },
+        this._token(), this.table, this.none, this.note));
+    const failed = (problem) => [setText(this.told, ""), put(this.none, trouble(problem))];
+    frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 60, failed });
+  }
+
+  _hash(changes) {
+    const all = Object.entries({ window: this.window, queue: this.queue, ...changes }).filter(([, value]) => value);
+    return `#/errors?${new URLSearchParams(all)}`;
+  }
+
+  _token() {
+    if (!this.queue) return null;
+    const link = { href: this._hash({ queue: null }), "aria-label": "Without queue" };
+    const token = h("span", { class: "token" }, h("b", {}, "queue:"), visible(this.queue), h("a", link, icon("cross")));
+    return h("div", { class: "query pad" }, token);
+  }
+
+  async _read(signal) {
+    const of = new URLSearchParams({ window: this.window, limit: 200, ...(this.queue ? { queue: this.queue } : {}) });
+    const found = await get(`api/errors?${of}`, { signal });
+    const kinds = plural(found.items.length + found.left_out, "kind");
+    const failed = `${number(found.dead)} dead, ${number(found.retried)} retried, of ${kinds}.`;
+    const words = found.items.length ? failed : "nothing failed.";
+    setText(this.told, [`${WINDOWS[this.window][1]}: ${words}`, ...found.warnings].join(" "));
+    this._show(found);
+  }
+
+  /** What has not changed is not made anew; what has the focus has it again. */
+  _show(found) {
+    const text = JSON.stringify(found.items);
+    if (text === this.text) return;
+    this.text = text;
+    const had = this.body.contains(document.activeElement) && document.activeElement;
+    const [key, at] = had ? [had.closest("tr").dataset.key, focusable(had.closest("tr")).indexOf(had)] : [];
+    this.body.replaceChildren(...grouped(found.items).map((group) => this._row(group, found)));
+    if (had) focusable([...this.body.children].find((row) => row.dataset.key === key) ?? this.body)[at]?.focus();
+    this.table.hidden = !found.items.length;
+    const hint = "Attempts that fail are shown here by what went wrong.";
+    put(this.none, !found.items.length && hollow("completed", "Nothing failed", hint));
+    this.note.hidden = !found.left_out;
+    setText(this.note, `${plural(found.left_out, "kind")} more, each with fewer dead than these.`);
+  }
+
+  _row({ key, kinds, queue, job_type, type }, { from, step_s }) {
+    const { frame } = this;
+    const line = kinds[0].line.map((_, at) => sum(kinds.map((one) => one.line[at])));
+    const [dead, retried] = ["dead", "retried"].map((name) => sum(kinds.map((one) => one[name])));
+    const last = kinds.reduce((a, b) => (a.last_at > b.last_at ? a : b));
+    const filter = filterOf({ dead, job_type, type });
+    const search = `#/jobs?${new URLSearchParams({ queue, ...filter })}`;
+    const name = frame.link(search, {}, h("strong", {}, visible(type)));
+    const place = h("span", { class: "small soft" }, " · ", job_type && [visible(job_type), " in "],
+      frame.link(`#/queues/${queue}`, {}, queue));
+    const label = `${type}: failed attempts, ${WINDOWS[this.window][1].toLowerCase()}; most: ${Math.max(...line)}`;
+    const cell = (label, value, kind = "") => h("td", { class: `n ${kind}`, "data-label": label }, value);
+    const again = () => this._read(frame.signal).catch(() => {});
+    const act = () => sweep(frame, "redrive", { queues: [queue], filter }, again);
+    const redrive = dead > 0 && job_type &&
+      button("Redrive these…", { kind: "tiny", "data-act": "redrive", on: { click: act } });
+    return h("tr", { class: "go", "data-key": key },
+      h("td", { class: "full" }, h("div", { class: "cut" }, name, place), this._messages(kinds)),
+      h("td", { class: "wide-only extra" }, spark(line, { label, kind: dead ? "dead" : "", height: 24, width: 120 })),
+      cell("dead", number(dead), dead ? "dead" : "zero"), cell("retried", number(retried), retried ? "" : "zero"),
+      cell("since", sinceOf(line, from, step_s), "extra"),
+      cell("last", frame.link(`#/jobs/${last.last_job_id}`, {}, when(last.last_at)), "extra"),
+      this.canAct && h("td", { class: "act" }, h("div", { class: "acts end" }, redrive)));
+  }
+
+  _messages(kinds) {
+    const count = (one) => h("span", { class: "num faint" }, `${number(one.dead + one.retried)} × `);
+    const row = (one) => h("li", { class: "cut", title: one.message }, kinds.length > 1 && count(one),
+      visible(one.message || "no message"));
+    const rest = kinds.length - MESSAGES;
+    return h("ul", { class: "small soft" }, kinds.slice(0, MESSAGES).map(row),
+      rest > 0 && h("li", { class: "faint" }, `and ${plural(rest, "message")} more`));
+  }
+}
+
+const focusable = (place) => [...place.querySelectorAll("a, button")];
+
+/** Kinds that one filter finds together, since it goes by no message: [{queue, job_type, type, kinds}]. */
+function grouped(items) {
+  const groups = new Map();
+  for (const { queue, job_type, type, ...kind } of items) {
+    const key = JSON.stringify([queue, job_type, type]);
+    if (!groups.has(key)) groups.set(key, { key, queue, job_type, type, kinds: [] });
+    groups.get(key).kinds.push(kind);
+  }
+  return [...groups.values()];
+}
+
+/** Since when there are any: the begin of the first step that has one. What is older than the window is not told. */
+function sinceOf(line, from, step_s) {
+  const at = line.findIndex(Boolean);
+  const t = new Date(Date.parse(from) + at * step_s * 1000).toISOString();
+  return at ? when(t, clock(t)) : h("span", { title: day(t) }, "before");
+}

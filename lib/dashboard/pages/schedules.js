@@ -1,0 +1,215 @@
+// #/schedules?name=…&queue=…&cursor=…: the next 24 hours as a board, and the schedules by name, 50 a page. They are
+// found by a part of the name, for which the server looks, however many there are.
+
+import { curlOf } from "../actions.js";
+import { get } from "../api.js";
+import { Board } from "../board.js";
+import {
+  button, counted, day, ghosts, h, hollow, icon, number, plural, put, setText, trouble, visible, when,
+} from "../kit.js";
+import { act, badge, hashOf, MAIL, makes, newButton, rule, strip, ZONE } from "./schedule_parts.js";
+
+const LIMIT = 50;
+const DAY_READ_MS = 600_000; // To work out a day of many schedules is work for the server.
+const EXAMPLE = { cron: "0 3 * * *", timezone: ZONE, job: { type: "email", payload: MAIL } };
+const HEADS = [["Name"], ["Runs"], ["Next"], ["Last ten", "last"], ["On", "n"]];
+
+export function page(frame, { query }) {
+  const all = new Schedules(frame, query);
+  const atRow = (name) => () => all.atRow()?.act(name);
+  const canAct = () => frame.can("write") && all.atRow();
+  const keys = {
+    f: ["find a schedule", () => all.find.focus()],
+    r: ["run the schedule now", atRow("run"), canAct],
+    p: ["pause or resume the schedule", atRow("pause"), canAct],
+    "[": ["next page", () => frame.go(all.nextHash), () => all.nextHash],
+  };
+  return { title: "Schedules", element: all.element, stop: () => clearInterval(all.timer), keys };
+}
+
+class Schedules {
+  constructor(frame, query) {
+    Object.assign(this, { frame, query: new URLSearchParams(query), rows: new Map(), day: null });
+    this.note = h("span", { role: "status" }, "Looking…");
+    this.next = h("span", {});
+    this.wrong = h("p", { class: "dead" });
+    this.told = h("p", { class: "soft", role: "status" });
+    this.board = new Board(frame);
+    this.find = h("input", { type: "search", placeholder: "Part of a name", maxlength: 100, spellcheck: "false",
+      autocomplete: "off", value: query.get("name") ?? "", on: { input: () => this._typed() } });
+    const label = h("label", { class: "find short" }, icon("search"), h("span", { class: "unseen" }, "Find a schedule"),
+      this.find);
+    const title = h("div", {}, h("h1", {}, "Schedules"), h("p", { class: "soft" }, this.note, this.next),
+      this.wrong, this.told);
+    const head = h("div", { class: "head" }, title, frame.can("write") && h("div", { class: "acts" }, newButton()));
+    this.count = h("span", { class: "faint small num" });
+    this.body = h("tbody", {});
+    const queue = query.get("queue");
+    const heads = h("tr", {}, HEADS.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)));
+    this.table = h("table", { class: "cards rows schedules", hidden: true }, h("thead", {}, heads), this.body);
+    this.place = h("div", { class: "late" }, ghosts(6));
+    this.foot = h("footer", { hidden: true });
+    this.element = h("div", { class: "stack" }, head, this.board.element,
+      h("section", { class: "panel", "aria-label": "All schedules" },
+        h("header", {}, h("h2", {}, queue ? `Of the queue ${queue}` : "All"), this.count, label),
+        this.place, this.table, this.foot));
+    this.timer = setInterval(() => document.hidden || this.board.draw(), 60_000);
+    const failed = (problem) => this._fail(problem);
+    frame.repeat((signal) => this._read(signal), { busy_s: 10, calm_s: 30, failed });
+  }
+
+  async _read(signal) {
+    const mine = (this.reading = Symbol("the newest read"));
+    const query = new URLSearchParams(this.query);
+    query.set("limit", LIMIT);
+    const isDayDue = !this.day || Date.now() - this.day.read_ms > DAY_READ_MS;
+    if (isDayDue) query.set("day", "true");
+    const found = await get(`api/schedules?${query}`, { signal });
+    if (this.reading !== mine) return;
+    const versions = JSON.stringify(found.items.map(({ name, version }) => [name, version]));
+    if (isDayDue) {
+      const runs = new Map(found.day.map((one) => [one.schedule, one.runs]));
+      this.day = { read_ms: Date.now(), versions, runs };
+    } else if (versions !== this.day.versions) {
+      this.day = null;
+      return this._read(signal);
+    }
+    this._show(found);
+  }
+
+  _show({ items, total, next_cursor: next, warnings }) {
+    this.items = items;
+    for (const one of items) this._row(one.name).show(one);
+    const names = items.map(({ name }) => name).join();
+    if (this.names !== names) this.body.replaceChildren(...items.map(({ name }) => this.rows.get(name).element));
+    this.names = names;
+    this.table.hidden = !items.length;
+    put(this.place, !items.length && this._nothing());
+    const coming = items.filter((one) => one.next_run_at);
+    const onBoard = ({ name, words, next_run_at: next }) => {
+      const runs = (this.day.runs.get(name) ?? []).filter((t) => t >= next); // The day was read a while ago.
+      return { name, href: hashOf(name), words, next, runs };
+    };
+    this.board.show(coming.map(onBoard));
+    this._tell(coming, total, next, warnings);
+  }
+
+  _row(name) {
+    if (!this.rows.has(name)) this.rows.set(name, new Row(this));
+    return this.rows.get(name);
+  }
+
+  _tell(coming, total, next, warnings) {
+    const isWhole = total === this.items.length && total > 0 && !this.query.size;
+    const paused = this.items.filter((one) => one.paused).length;
+    const are = (n) => (n ? counted(n, "is", "are") : "None is");
+    const resting = paused ? `, ${are(paused).toLowerCase()} paused` : "";
+    const part = this.query.get("name");
+    const all = `${plural(total, "schedule")}${part ? ` with ${part} in the name` : ", by name"}`;
+    const said = isWhole ? `${are(this.items.length - paused)} on${resting}` : all;
+    setText(this.note, `${said}. Times are yours (${ZONE}).`);
+    const soonest = isWhole && [...coming].sort((a, b) => a.next_run_at.localeCompare(b.next_run_at))[0];
+    put(this.next, soonest && [" Next: ", soonest.name, " ", when(soonest.next_run_at), "."]);
+    const text = warnings.join(" ");
+    if (this.wrong.textContent !== text) put(this.wrong, text);
+    setText(this.count, number(total));
+    this.nextHash = next && this._hash(next);
+    if (this.foot.contains(document.activeElement)) return;
+    this.foot.hidden = !next && !this.query.has("cursor");
+    const first = this.query.has("cursor") && button("First", { kind: "tiny", href: this._hash() });
+    put(this.foot, h("span", { class: "num" }, `${number(this.items.length)} of ${number(total)} shown`), first,
+      next && button("Next page", { kind: "tiny", href: this.nextHash }));
+  }
+
+  /** The address of this list at another page. */
+  _hash(cursor) {
+    const query = new URLSearchParams(this.query);
+    query.delete("cursor");
+    if (cursor) query.set("cursor", cursor);
+    return `#/schedules${query.size ? `?${query}` : ""}`;
+  }
+
+  _typed() {
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => {
+      if (this.frame.signal.aborted) return;
+      const part = this.find.value.trim().toLowerCase().replace(/[^a-z0-9._-]/g, "");
+      this.query.delete("cursor");
+      if (part) this.query.set("name", part);
+      else this.query.delete("name");
+      // The address says what is shown; a new entry of the history for each letter would be in the way.
+      history.replaceState(null, "", this._hash());
+      this.readAnew();
+    }, 250);
+  }
+
+  readAnew() {
+    this.day = null;
+    this._read(this.frame.signal).catch((problem) => this.frame.signal.aborted || this._fail(problem));
+  }
+
+  _nothing() {
+    if (this.query.size) {
+      return hollow("search", "No schedule is so named", "Names are a-z, 0-9, dot, _ and -.",
+        button("All schedules", { kind: "tiny", href: "#/schedules" }));
+    }
+    const curl = curlOf(this.frame, "PUT", "api/schedules/nightly", JSON.stringify(EXAMPLE));
+    const text = "A schedule has a job queued again and again: each night at three, say, or every five minutes.";
+    return hollow("clock", "No schedule so far", text, this.frame.can("write") && newButton("Make the first one"),
+      h("pre", { tabindex: "0", "aria-label": "The first schedule as curl" }, curl));
+  }
+
+  _fail(problem) {
+    setText(this.note, "");
+    put(this.next);
+    put(this.place, trouble(problem));
+    this.table.hidden = true;
+  }
+
+  /** The row at which the reader is. */
+  atRow() {
+    const isAt = ({ element }) => element.isConnected && element.matches(".at, :focus-within");
+    return [...this.rows.values()].find(isAt);
+  }
+}
+
+class Row {
+  constructor(list) {
+    this.list = list;
+    this.element = h("tr", { class: "go" });
+  }
+
+  show(schedule) {
+    const text = JSON.stringify(schedule);
+    if (text === this.text) return;
+    Object.assign(this, { text, schedule });
+    const { frame } = this.list;
+    const { name, next_run_at: next, last_runs: runs, outcomes, paused } = schedule;
+    const had = this.element.contains(document.activeElement) && document.activeElement.dataset.act;
+    const link = frame.link(hashOf(name), { "data-act": "open" }, h("strong", {}, name));
+    const last = outcomes[0]?.at ?? runs[0]?.at;
+    put(this.element,
+      h("td", { class: "name" }, link, paused ? null : badge(schedule),
+        h("span", { class: "sub" }, visible(makes(schedule)))),
+      h("td", { class: "full" }, schedule.words, h("span", { class: "sub" }, rule(schedule))),
+      h("td", { class: "next-run" }, next ? [when(next), h("span", { class: "sub" }, when(next, day(next)))]
+        : h("span", { class: "faint" }, paused ? "paused" : "ended")),
+      h("td", { class: "last" }, last ? [strip(schedule, frame), h("span", { class: "sub wide-only" }, when(last))]
+        : h("span", { class: "faint wide-only" }, "none so far")),
+      h("td", { class: "n" }, this._acts(name, paused)));
+    if (had) this.element.querySelector(`[data-act="${had}"]`)?.focus();
+  }
+
+  _acts(name, paused) {
+    if (!this.list.frame.can("write")) return h("span", { class: "soft" }, paused ? "no" : "yes");
+    const run = h("button", { class: "button bare tiny wide-only", type: "button", "data-act": "run",
+      "aria-label": `Run ${name} now`, title: "Run now", on: { click: () => this.act("run") } }, icon("play"));
+    const turn = h("button", { class: "switch", type: "button", role: "switch", "data-act": "pause",
+      "aria-checked": String(!paused), "aria-label": `${name} is on`, on: { click: () => this.act("pause") } });
+    return h("span", { class: "acts end" }, run, turn);
+  }
+
+  act(name) {
+    act(this.list.frame, this.schedule, name, this.list.told, () => this.list.readAnew());
+  }
+}

@@ -1,0 +1,200 @@
+// #/workflows/<id>: the jobs of a workflow as a graph with their states, what holds it up in a sentence, and the jobs
+// as a table. It is read anew when a job of its request has changed, at most once a second, or once in as many
+// hundredths of a second as it has jobs.
+
+import { ask, curlOf, showCurl } from "../actions.js";
+import { get, pause } from "../api.js";
+import {
+  button, copier, day, ghosts, h, hollow, icon, now_ms, number, panel, plural, progressBar, put, setText, shortId,
+  state, trouble, visible, when,
+} from "../kit.js";
+import { Graph } from "./workflow_graph.js";
+import { Members } from "./workflow_jobs.js";
+import { actionsOf, explained, pill, sentence } from "./workflow_words.js";
+
+const LEAST_MS = 1000;
+const OPEN_MS = 5000;
+const ENDED_MS = 60_000;
+const MOST_AROUND = 5;
+const AROUND_MS = 10_000;
+const hasEnded = ({ state: how }) => how !== "blocked";
+
+export function page(frame, { id }) {
+  const shown = new Workflow(frame, id);
+  const act = (name) => [() => shown.act(name), () => shown.acts.some((one) => one.name === name)];
+  const keys = {
+    r: ["run the workflow again", ...act("retry")], c: ["cancel the workflow", ...act("cancel")],
+    y: ["the workflow as curl", () => shown.tellCurl()],
+  };
+  return { title: `Workflow ${shortId(id)}`, element: shown.element, stop: () => clearInterval(shown.timer), keys };
+}
+
+class Workflow {
+  constructor(frame, id) {
+    Object.assign(this, { frame, id, path: `api/workflows/${encodeURIComponent(id)}`, acts: [], jobs: new Map() });
+    this.title = h("h1", { class: "titled" }, "Workflow");
+    this.crumbs = h("p", { class: "crumbs" });
+    this.counts = h("p", { class: "soft" });
+    this.buttons = h("div", { class: "acts" });
+    this.verdict = h("div", { class: "verdict", hidden: true });
+    this.members = new Members(frame, id);
+    this.graph = new Graph(frame, (ids, title) => this.members.choose(ids, title));
+    this.about = h("dl", { class: "facts" });
+    this.note = h("span", { class: "faint small" });
+    this.rest = h("div", { class: "stack", hidden: true },
+      panel("Graph", this.note, this.graph.element, this.graph.foot),
+      h("div", { class: "split" }, this.members.element, panel("About", null, this.about)));
+    this.loading = h("div", { class: "panel late" }, ghosts(6));
+    const head = h("div", { class: "head" }, h("div", {}, this.crumbs, this.title, this.counts), this.buttons);
+    this.element = h("div", { class: "stack" }, head, this.verdict, this.loading, this.rest);
+    const { live } = frame;
+    const tick = () => !live.isFrozen && !live.isAway && !document.hidden && this.graph.tick();
+    this.timer = setInterval(tick, 1000);
+    this._run(frame.signal);
+  }
+
+  async _run(signal) {
+    for (let isFollowed = false; !signal.aborted; ) {
+      try {
+        await this._read(signal);
+        const request = encodeURIComponent(this.workflow.request_id ?? "");
+        if (!isFollowed && request) this.frame.follow(`api/events?request_id=${request}`, () => this.waking?.abort());
+        isFollowed = true;
+      } catch (problem) {
+        if (signal.aborted) return;
+        if (!this.workflow || problem.status === 404) this._fail(problem);
+        if (problem.status === 404) return;
+      }
+      this.waking = new AbortController();
+      const pause_ms = this.workflow && hasEnded(this.workflow) ? ENDED_MS : OPEN_MS;
+      await pause(pause_ms, AbortSignal.any([signal, this.waking.signal])).catch(() => {});
+      await pause(Math.max(LEAST_MS, this.jobs.size * 10), signal).catch(() => {});
+      await this.frame.live.ready(signal).catch(() => {});
+    }
+  }
+
+  async _read(signal) {
+    const workflow = await get(this.path, { signal });
+    const jobs = new Map(workflow.jobs.map((job) => [job.id, this._known(job)]));
+    this.jobs = jobs;
+    this.members.show(jobs);
+    this.graph.show(jobs);
+    const told = await sentence(workflow, jobs, this.graph.nodes, this.frame);
+    await this._readAround(workflow, signal);
+    const isFirst = !this.workflow;
+    this.workflow = workflow;
+    this._show(workflow, told);
+    if (isFirst) this.graph.reveal();
+  }
+
+  /** A job as it is, with what was known of it before its record went. */
+  _known(job) {
+    const before = this.jobs.get(job.id);
+    return job.type === null && before?.type ? { ...job, type: before.type, after: before.after } : job;
+  }
+
+  _show(workflow, told) {
+    const { frame } = this;
+    const { name, jobs, progress, counts, workflow: above } = workflow;
+    this.title.replaceChildren(h("span", {}, visible(name ?? "Workflow")), pill(workflow.state));
+    frame.title(`${name ?? "Workflow"} ${shortId(this.id)}`);
+    const id = h("span", { class: "mono cut" }, this.id);
+    const up = above && [frame.link(`#/workflows/${above}`, { class: "mono" }, shortId(above)), icon("chevron")];
+    this._once("crumbs", above, () => put(this.crumbs, frame.link("#/workflows", {}, "Workflows"), icon("chevron"), up,
+      id, copier(id)));
+    const parts = Object.entries(counts).filter(([one, count]) => one !== "jobs" && count);
+    const words = parts.map(([one, count]) => `${number(count)} ${one}`);
+    setText(this.counts, [plural(jobs.length, "job"), ...words].join(", "));
+    const note = this.graph.isGrouped ? "jobs that are alike are one node" : "each behind those that it waits for";
+    setText(this.note, note);
+    this._tell(workflow, told, progress);
+    this._once("about", [workflow.finished_at, workflow.cancel_requested_at, this.around],
+      () => this._showAbout(workflow, this.around));
+    this._once("acts", [workflow.state, workflow.cancel_requested_at, counts], () => this._showActs());
+    this.loading.remove();
+    this.rest.hidden = this.verdict.hidden = false;
+  }
+
+  /** Make a part anew only if it differs: a link in it may have the focus. */
+  _once(part, about, make) {
+    const text = JSON.stringify(about) ?? "";
+    this.made ??= {};
+    if (this.made[part] === text) return;
+    this.made[part] = text;
+    make();
+  }
+
+  _tell({ state: how }, { tone = "", strong, text = [], list = null }, progress) {
+    if (this.verdict.contains(document.activeElement)) return; // Somebody is at one of its links.
+    const said = h("div", {}, h("p", {}, h("strong", {}, strong), " ", text), list);
+    this._once("told", [tone, said.textContent, progress], () => {
+      const like = how === "blocked" ? "active" : how;
+      if (how === "blocked") said.append(progressBar("Progress", progress));
+      this.verdict.className = `verdict ${tone}`;
+      put(this.verdict, h("span", { class: like }, icon(like)), said);
+    });
+  }
+
+  /** States of the first of the jobs for which it waits, and of those that wait for it. */
+  async _readAround({ state: how, after, then }, signal) {
+    const about = JSON.stringify([how, after, then]);
+    if (about === this.aroundOf && now_ms() - this.around_ms < AROUND_MS) return;
+    const states = async (ids) => Promise.all(ids.slice(0, MOST_AROUND).map(async (id) =>
+      [id, (await explained(id, signal))?.state ?? null]));
+    const [before, behind] = await Promise.all([states(after.map(({ job }) => job)), states(then)]);
+    this.around = { before, behind, more: [after.length - before.length, then.length - behind.length] };
+    Object.assign(this, { aroundOf: about, around_ms: now_ms() });
+  }
+
+  _showAbout(workflow, { before, behind, more }) {
+    const { frame } = this;
+    const { request_id, created_at, finished_at, cancel_requested_at, callback_url, workflow: above } = workflow;
+    const job = (id, how) => h("div", { class: "pair" }, frame.link(`#/jobs/${id}`, { class: "link mono cut" }, id),
+      how && state(how));
+    const jobs = (list, left) => list.length > 0 && [list.map(([id, how]) => job(id, how)),
+      left > 0 && h("div", { class: "faint" }, `and ${number(left)} more`)];
+    const time = (t) => t && when(t, day(t));
+    const request = `#/requests/${encodeURIComponent(request_id)}`;
+    const rows = [
+      ["Job", frame.link(`#/jobs/${this.id}`, { class: "link" }, "its own page")],
+      ["Queue", frame.link(`#/queues/${this.id.slice(0, -33)}`, { class: "link" }, this.id.slice(0, -33))],
+      ["Request", request_id && frame.link(request, { class: "link mono" }, request_id)],
+      ["Part of", above && frame.link(`#/workflows/${above}`, { class: "link mono cut block" }, above)],
+      ["Started", time(created_at)], ["Stopped", time(cancel_requested_at)], ["Ended", time(finished_at)],
+      ["After", jobs(before, more[0])], ["Then", jobs(behind, more[1])],
+      ["Told to", callback_url && h("span", { class: "mono" }, visible(callback_url))],
+    ];
+    put(this.about, rows.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  }
+
+  _showActs() {
+    const { request_id } = this.workflow;
+    this.acts = this.frame.can("write") ? actionsOf(this.workflow) : [];
+    const rows = this.acts.map(({ name, word, glyph, kind }) =>
+      button(word, { glyph, kind, "data-act": name, on: { click: () => this.act(name) } }));
+    const href = `#/requests/${encodeURIComponent(request_id)}`;
+    const copy = button("As curl", { glyph: "copy", "data-act": "curl", on: { click: () => this.tellCurl() } });
+    const hadFocus = this.buttons.contains(document.activeElement);
+    put(this.buttons, rows, request_id && button("Timeline", { glyph: "clock", href }), copy);
+    if (hadFocus) this.buttons.firstElementChild.focus();
+  }
+
+  act(name) {
+    const chosen = this.acts.find((one) => one.name === name);
+    if (chosen) ask(this.frame, { ...chosen, done: () => this.waking?.abort() });
+  }
+  tellCurl() {
+    showCurl("The workflow as curl", curlOf(this.frame, "GET", this.path));
+  }
+
+  _fail(problem) {
+    if (problem.status !== 404) return put(this.loading, trouble(problem));
+    this.frame.title("No such workflow");
+    this.title.replaceChildren("There is no such workflow");
+    const list = h("div", { class: "acts" }, button("Its job", { kind: "tiny", href: `#/jobs/${this.id}` }));
+    const why = "It never was, or it is deleted, or its time is over; or a job that is no workflow has this id.";
+    this.buttons.replaceChildren();
+    this.element.replaceChildren(this.element.firstChild,
+      h("section", { class: "panel" }, hollow("search", "Nothing to draw", why, list)));
+  }
+}
