@@ -84,10 +84,10 @@ class Keys(BrowserCase):
                 tab.until("!document.querySelector('dialog')")
 
         # Neither may change all jobs that fit a filter; one of them single jobs.
-        for tab, boxes in ((reader, 0), (writer, 3)):
+        for tab, can in ((reader, False), (writer, True)):
             tab.js("location.hash = '#/jobs?state=delayed'")
             tab.wait_for(".jobs tbody tr")
-            self.assertEqual((boxes, 0), (tab.count(".jobs .box"), tab.count(".fit *")))
+            self.assertEqual((can, 0), (tab.count(".jobs td .box") > 0, tab.count(".fit *")))
         for place in ("new", f"{job_id}/edit"):
             reader.js(f"location.hash = '#/jobs/{place}'")
             reader.wait_for("h3", "This key may only read")

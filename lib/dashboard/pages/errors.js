@@ -73,7 +73,12 @@ class Errors {
     this.text = text;
     const had = this.body.contains(document.activeElement) && document.activeElement;
     const [key, at] = had ? [had.closest("tr").dataset.key, focusable(had.closest("tr")).indexOf(had)] : [];
-    this.body.replaceChildren(...grouped(found.items).map((group) => this._row(group, found)));
+    const rows = grouped(found.items).map((group) => this._row(group, found));
+    // No row moves under who is at them: those that are new come last.
+    const isAtThem = this.table.matches(":hover, :focus-within");
+    const places = new Map([...this.body.children].map((row, place) => [row.dataset.key, place]));
+    const place = (row) => places.get(row.dataset.key) ?? places.size;
+    this.body.replaceChildren(...(isAtThem ? rows.sort((a, b) => place(a) - place(b)) : rows));
     if (had) focusable([...this.body.children].find((row) => row.dataset.key === key) ?? this.body)[at]?.focus();
     this.table.hidden = !found.items.length;
     const hint = "Attempts that fail are shown here by what went wrong.";
