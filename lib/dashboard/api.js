@@ -7,7 +7,7 @@
 // Addresses are relative to the page, so that all works below any prefix. A request is given up after 20 s. A 429 is
 // waited for as long as the server asks (half a minute at most, twice) before it becomes a problem.
 
-import { learnTime } from "./kit.js";
+import { capital, learnTime } from "./kit.js";
 import { parse } from "./json.js";
 
 const PATIENCE_MS = 20_000;
@@ -35,7 +35,7 @@ export class Problem extends Error {
     this.requestId = requestId;
   }
   get sentence() {
-    const text = this.message.charAt(0).toUpperCase() + this.message.slice(1);
+    const text = capital(this.message);
     return this.status ? `${text}. (${this.status}, request ${this.requestId})` : `${text}.`;
   }
 }

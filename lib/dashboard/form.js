@@ -11,7 +11,7 @@
 // `Fields` is such a form without the JSON, for the fields of a request.
 
 import { parse, wears } from "./json.js";
-import { h, icon, visible } from "./kit.js";
+import { capital, h, icon, visible } from "./kit.js";
 import { pointerPart, fieldsOf, masksIn } from "./schema.js";
 
 const LEAST_SHOWN = 4;
@@ -133,7 +133,6 @@ class Field {
 
 const rowsOf = (faults) => faults.map(({ below, detail }) =>
   h("span", { class: "block" }, below && h("code", {}, below), below ? ` ${detail}` : capital(detail)));
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** The fields of an object. pointer: where the object stands in what is sent, as "/payload". */
 export class Fields {

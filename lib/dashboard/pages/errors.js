@@ -4,7 +4,7 @@
 import { get } from "../api.js";
 import { spark } from "../charts.js";
 import {
-  button, clock, day, ghosts, h, hollow, icon, number, plural, put, setText, sum, trouble, visible, when,
+  button, clock, day, ghosts, h, heads, hollow, icon, number, plural, put, setText, sum, trouble, visible, when,
 } from "../kit.js";
 import { filterOf } from "./overview_lists.js";
 import { sweep } from "./queue_acts.js";
@@ -30,9 +30,9 @@ class Errors {
     this.none = h("div", { class: "late" }, ghosts(5));
     this.canAct = frame.can("admin");
     const cols = [...COLS, ...(this.canAct ? ["acts"] : [])].map((name) => h("col", { class: `col-${name}` }));
-    const head = HEAD.map(([label, kind]) => h("th", { scope: "col", class: kind }, label));
+    const acts = this.canAct ? [[h("span", { class: "unseen" }, "Actions")]] : [];
     this.table = h("table", { class: "cards stats errors", hidden: true }, h("colgroup", {}, cols),
-      h("thead", {}, h("tr", {}, head, this.canAct && h("th", {}, h("span", { class: "unseen" }, "Do")))), this.body);
+      heads([...HEAD, ...acts]), this.body);
     const tab = ([name, [label]]) =>
       h("a", { href: this._hash({ window: name }), "aria-current": name === window ? "true" : null }, label);
     const tabs = h("nav", { class: "tabs", "aria-label": "How far back" }, Object.entries(WINDOWS).map(tab));

@@ -5,8 +5,8 @@ import { actionsOf, ask, curlOf, editOf, hasEnded, showCurl } from "../actions.j
 import { get, pause } from "../api.js";
 import { keepsNumbers } from "../json.js";
 import {
-  button, copier, ghosts, h, hollow, icon, pageOf, panel, plural, progressBar, put, seconds, setText,
-  shortId, state, trouble, visible, zoned,
+  button, copier, ghosts, h, hollow, icon, pageOf, panel, plural, progressBar, put, seconds, setText, shortId, state,
+  trouble, visible, zoned,
 } from "../kit.js";
 import { Waterfall } from "../waterfall.js";
 import { about, Attempts, data, gistOf, Log, outcome, sentence } from "./job_parts.js";

@@ -4,14 +4,13 @@ import { hasEnded } from "../actions.js";
 import { get } from "../api.js";
 import { tree } from "../json.js";
 import {
-  clockWithSeconds, copier, day, h, icon, now_ms, number, panel, plural, seconds, setText, state, sum, visible, when,
-  workerOf,
+  capital, clockWithSeconds, copier, day, h, heads, icon, now_ms, number, panel, plural, seconds, setText, state, sum,
+  visible, when, workerOf,
 } from "../kit.js";
 
 const ORDINALS = ["", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"];
 const ordinal = (n) => ORDINALS[n] ?? `${number(n)}th`;
 const apart_s = (from, to) => (Date.parse(to) - Date.parse(from)) / 1000;
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What a job is about, in a line: recipient and subject of a mail, URL of a webhook; else nothing. */
 export function gistOf(payload) {
@@ -89,8 +88,7 @@ export class Attempts {
     this.note = h("span", { class: "faint small" });
     this.body = h("tbody", {});
     this.traces = h("div", {});
-    const head = h("tr", {}, HEAD.map(([label, kind]) => h("th", { scope: "col", class: kind }, label)));
-    const table = h("table", { class: "cards tries" }, h("thead", {}, head), this.body);
+    const table = h("table", { class: "cards tries" }, heads(HEAD), this.body);
     this.element = panel("Attempts", this.note, table, this.traces);
   }
 

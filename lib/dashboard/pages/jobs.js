@@ -4,7 +4,7 @@
 import { curlOf, showCurl } from "../actions.js";
 import { get } from "../api.js";
 import {
-  button, ghosts, h, hollow, icon, number, plural, progressBar, put, setText, sum, trouble, visible,
+  button, capital, ghosts, h, heads, hollow, icon, number, plural, progressBar, put, setText, sum, trouble, visible,
 } from "../kit.js";
 import { STATES, textOf, tokensOf } from "../search.js";
 import { Bulk, Row, WHEN } from "./jobs_rows.js";
@@ -80,7 +80,7 @@ class Jobs {
   _tab(name, chosen) {
     const count = h("span", { class: "num", "data-count": name });
     const shape = name && h("span", { class: name }, icon(name));
-    const word = name ? name.charAt(0).toUpperCase() + name.slice(1) : "All";
+    const word = capital(name || "all");
     // An order that one state alone has would be refused for another.
     const href = this.hashWith({ state: name, order: null });
     return h("a", { href, "aria-current": name === chosen ? "page" : null }, shape || "", word, count);
@@ -107,8 +107,8 @@ class Jobs {
     if (!isOffered) return null;
     const verbs = acts.map((name) => {
       const kind = `tiny ${name === "redrive" ? "" : "danger"}`;
-      const label = `${name.charAt(0).toUpperCase()}${name.slice(1)} all that fit…`;
-      return button(label, { kind, "data-act": name, on: { click: () => this._sweep(name) } });
+      const on = { click: () => this._sweep(name) };
+      return button(`${capital(name)} all that fit…`, { kind, "data-act": name, on });
     });
     const taken = [...query.keys()].find((name) => NO_FILTERS[name]);
     const why = !acts.length ? "To change all that fit, choose one state." : NO_FILTERS[taken];
@@ -124,14 +124,12 @@ class Jobs {
   }
 
   _table([when]) {
-    const th = (label, kind = "") => h("th", { class: kind, scope: "col" }, label);
-    const pick = this.bulk.can && h("th", {}, this.bulk.all);
+    const pick = this.bulk.can ? [[this.bulk.all]] : [];
     const names = ["st", "ty", "what", "at extra", "rq extra", "tk extra", "cr"];
     const cols = [...(this.bulk.can ? ["pick"] : []), ...names].map((name) => h("col", { class: `col-${name}` }));
-    const head = [th("State"), th("Type and id"), th("What"), th("Try", "n wide-only extra"),
-      th("Queue", "wide-only extra"), th("Took", "n wide-only extra"), th(when, "n")];
-    const heads = h("thead", {}, h("tr", {}, pick, head));
-    return h("table", { class: "jobs rows", hidden: true }, h("colgroup", {}, cols), heads, this.body);
+    const columns = [...pick, ["State"], ["Type and id"], ["What"], ["Try", "n wide-only extra"],
+      ["Queue", "wide-only extra"], ["Took", "n wide-only extra"], [when, "n"]];
+    return h("table", { class: "jobs rows", hidden: true }, h("colgroup", {}, cols), heads(columns), this.body);
   }
 
   /** Counts stand on the tabs where they are those of the list: of a queue or of all, with no other filter. */

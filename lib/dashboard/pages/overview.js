@@ -4,9 +4,7 @@
 import { get } from "../api.js";
 import { tellHealth } from "../bar.js";
 import { spark } from "../charts.js";
-import {
-  button, clock, ghosts, h, icon, number, plural, seconds, setText, sum, trouble,
-} from "../kit.js";
+import { button, clock, ghosts, h, icon, number, plural, seconds, setText, sum, trouble } from "../kit.js";
 import { oldestAge_s } from "../live.js";
 import { Failing, Queues, Running } from "./overview_lists.js";
 import { Throughput } from "./throughput.js";

@@ -5,7 +5,7 @@ import { curlOf } from "../actions.js";
 import { get } from "../api.js";
 import { Board } from "../board.js";
 import {
-  button, counted, day, ghosts, h, hollow, icon, number, plural, put, setText, trouble, visible, when,
+  button, counted, day, ghosts, h, heads, hollow, icon, number, plural, put, setText, trouble, visible, when,
 } from "../kit.js";
 import { act, badge, hashOf, MAIL, makes, newButton, rule, strip, ZONE } from "./schedule_parts.js";
 
@@ -45,8 +45,7 @@ class Schedules {
     this.count = h("span", { class: "faint small num" });
     this.body = h("tbody", {});
     const queue = query.get("queue");
-    const heads = h("tr", {}, HEADS.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)));
-    this.table = h("table", { class: "cards rows schedules", hidden: true }, h("thead", {}, heads), this.body);
+    this.table = h("table", { class: "cards rows schedules", hidden: true }, heads(HEADS), this.body);
     this.place = h("div", { class: "late" }, ghosts(6));
     this.foot = h("footer", { hidden: true });
     this.element = h("div", { class: "stack" }, head, this.board.element,

@@ -2,7 +2,7 @@
 //
 //   thingsOf(health, queues)  ->  [{kind: "dead", title: "Nobody serves the queue reports", text: "128 …", queue}]
 
-import { clockOrDay, counted, number, plural } from "../kit.js";
+import { capital, clockOrDay, counted, number, plural } from "../kit.js";
 
 /** Trouble's code -> how bad it is (dead: red, retried: amber), and its title. */
 const TROUBLES = {
@@ -12,8 +12,6 @@ const TROUBLES = {
   backlog: ["retried", (queue) => `${queue} falls behind`],
   paused: ["retried", (queue) => `${queue} is paused`],
 };
-
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function thingsOf(health, queues) {
   const told = new Set(health.warnings.filter((one) => one.code === "queue_unserved").map((one) => one.queue));

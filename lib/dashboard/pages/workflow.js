@@ -5,8 +5,8 @@
 import { ask, curlOf, showCurl } from "../actions.js";
 import { get, pause } from "../api.js";
 import {
-  button, copier, day, ghosts, h, hollow, icon, now_ms, number, panel, plural, progressBar, put, setText, shortId,
-  state, trouble, visible, when,
+  button, copier, day, ghosts, h, hollow, icon, keptParts, now_ms, number, panel, plural, progressBar, put, setText,
+  shortId, state, trouble, visible, when,
 } from "../kit.js";
 import { Graph } from "./workflow_graph.js";
 import { Members } from "./workflow_jobs.js";
@@ -32,6 +32,7 @@ export function page(frame, { id }) {
 class Workflow {
   constructor(frame, id) {
     Object.assign(this, { frame, id, path: `api/workflows/${encodeURIComponent(id)}`, acts: [], jobs: new Map() });
+    this._once = keptParts();
     this.title = h("h1", { class: "titled" }, "Workflow");
     this.crumbs = h("p", { class: "crumbs" });
     this.counts = h("p", { class: "soft" });
@@ -113,15 +114,6 @@ class Workflow {
     this._once("acts", [workflow.state, workflow.cancel_requested_at, counts], () => this._showActs());
     this.loading.remove();
     this.rest.hidden = this.verdict.hidden = false;
-  }
-
-  /** Make a part anew only if it differs: a link in it may have the focus. */
-  _once(part, about, make) {
-    const text = JSON.stringify(about) ?? "";
-    this.made ??= {};
-    if (this.made[part] === text) return;
-    this.made[part] = text;
-    make();
   }
 
   _tell({ state: how }, { tone = "", strong, text = [], list = null }, progress) {

@@ -4,8 +4,8 @@
 import { curlOf } from "../actions.js";
 import { get } from "../api.js";
 import {
-  button, copier, ghosts, h, hollow, icon, now_ms, number, plural, put, seconds, setText, shortId, trouble, visible,
-  when,
+  button, copier, ghosts, h, heads, hollow, icon, now_ms, number, plural, put, seconds, setText, shortId, trouble,
+  visible, when,
 } from "../kit.js";
 import { explained, pill } from "./workflow_words.js";
 
@@ -34,9 +34,8 @@ class Workflows {
     this.about = h("p", { class: "soft" }, "Looking…");
     this.states = h("nav", { class: "states", "aria-label": "By state" }, TABS.map((one) => this._tab(...one)));
     this.body = h("tbody", {});
-    const heads = [["State"], ["Workflow"], ["Queue", "extra wide-only"], ["Took", "n"], ["Started", "n"]];
-    const head = h("tr", {}, heads.map(([word, kind]) => h("th", { scope: "col", class: kind }, word)));
-    this.table = h("table", { class: "cards flows", hidden: true }, h("thead", {}, head), this.body);
+    const columns = [["State"], ["Workflow"], ["Queue", "extra wide-only"], ["Took", "n"], ["Started", "n"]];
+    this.table = h("table", { class: "cards flows", hidden: true }, heads(columns), this.body);
     this.none = h("div", { class: "late" }, ghosts(5));
     this.foot = h("footer", { hidden: true });
     this.element = h("div", { class: "stack" }, h("div", {}, h("h1", {}, "Workflows"), this.about),
