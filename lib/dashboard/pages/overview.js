@@ -16,7 +16,7 @@ const LEAST_ATTEMPTS = 10;
 
 export function page(frame) {
   const overview = new Overview(frame);
-  return { title: "Overview", element: overview.element, stop: () => clearInterval(overview.timer) };
+  return { title: "Overview", element: overview.element };
 }
 
 class Overview {
@@ -40,7 +40,7 @@ class Overview {
     this.loading = h("div", { class: "panel late" }, ghosts(5));
     this.element = h("div", { class: "stack overview" }, head, this.things, this.loading, this.busy);
     frame.live.addEventListener("queues", () => this._count(), { signal: frame.signal });
-    this.timer = setInterval(() => !frame.live.isAway && !frame.live.isFrozen && this._count(), 1000);
+    frame.every(1, () => this._count());
     const failed = (problem) => this.loading.replaceChildren(trouble(problem));
     frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 60, failed });
     frame.repeat((signal) => this._readMinutes(signal), { busy_s: 10, calm_s: 60 });

@@ -23,7 +23,7 @@ const figure = (n) => h("span", { class: n ? "" : "zero" }, number(n));
 
 export function page(frame, { queue }) {
   const one = new Queue(frame, queue);
-  return { title: queue, element: one.element, stop: () => clearInterval(one.timer), keys: one.keys };
+  return { title: queue, element: one.element, keys: one.keys };
 }
 
 /** A table of texts and numbers; the first column names the row. */
@@ -73,10 +73,9 @@ class Queue {
   _begin() {
     const { frame } = this;
     frame.live.addEventListener("queues", () => this._count(), { signal: frame.signal });
-    this.timer = setInterval(() => !frame.live.isAway && !frame.live.isFrozen && this._count(), 1000);
+    frame.every(1, () => this._count());
     const failed = (problem) => this.loading.replaceChildren(trouble(problem));
-    this.read = (signal) => this._read(signal);
-    frame.repeat(this.read, { busy_s: 5, calm_s: 30, failed });
+    frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 30, failed });
     frame.repeat((signal) => this._readMinutes(signal), { busy_s: 10, calm_s: 60 });
   }
 

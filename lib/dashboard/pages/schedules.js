@@ -24,7 +24,7 @@ export function page(frame, { query }) {
     p: ["pause or resume the schedule", atRow("pause"), canAct],
     "[": ["next page", () => frame.go(all.nextHash), () => all.nextHash],
   };
-  return { title: "Schedules", element: all.element, stop: () => clearInterval(all.timer), keys };
+  return { title: "Schedules", element: all.element, keys };
 }
 
 class Schedules {
@@ -52,7 +52,7 @@ class Schedules {
       h("section", { class: "panel", "aria-label": "All schedules" },
         h("header", {}, h("h2", {}, queue ? `Of the queue ${queue}` : "All"), this.count, label),
         this.place, this.table, this.foot));
-    this.timer = setInterval(() => document.hidden || this.board.draw(), 60_000);
+    frame.every(60, () => this.board.draw());
     const failed = (problem) => this._fail(problem);
     frame.repeat((signal) => this._read(signal), { busy_s: 10, calm_s: 30, failed });
   }
