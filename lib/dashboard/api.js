@@ -68,6 +68,13 @@ export async function call(method, path, { body, signal, headers, exact = false 
   }
 }
 
+/** The text of an answer, for whoever must know how its numbers are written. Throws Problem. */
+export async function getText(path, { signal }) {
+  const reply = await send("GET", path, { signal });
+  if (!reply.ok) throw await problemOf(reply);
+  return reply.text();
+}
+
 async function valueOf(reply, read) {
   const text = await reply.text().catch((fault) => noAnswer(fault, ""));
   try {

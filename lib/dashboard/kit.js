@@ -212,6 +212,12 @@ export function ago(t) {
 }
 export const utc = (t) => `${new Date(t).toISOString().replace("T", " ").replace("Z", "")} UTC · ${day(t)} here`;
 
+/** A time as a field `datetime-local` has it, in the reader's zone: "2026-11-30T02:30:00". */
+export function localTime(t) {
+  const time = new Date(t);
+  return new Date(time - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
 /** A <time>. Without a text it is an age, which `tellTime` keeps true. */
 export function when(t, text) {
   const shown = h("time", { datetime: t, title: utc(t), class: "num" }, text ?? ago(t));

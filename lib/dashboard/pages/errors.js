@@ -8,8 +8,8 @@ import {
 } from "../kit.js";
 import { filterOf } from "./overview_lists.js";
 import { sweep } from "./queue_acts.js";
+import { WINDOWS } from "./throughput.js";
 
-const WINDOWS = { "1h": ["1 hour", "Last hour"], "24h": ["24 hours", "Last 24 hours"] };
 const MESSAGES = 4;
 const HEAD = [
   ["Error"], ["When", "wide-only extra"], ["Dead", "n"], ["Retried", "n"], ["Since", "n extra"], ["Last", "n extra"],

@@ -3,7 +3,7 @@
 
 import { actionsOf, ask, curlOf, editOf, hasEnded, showCurl } from "../actions.js";
 import { get } from "../api.js";
-import { keepsNumbers } from "../json.js";
+import { keepsNumbers, MASK } from "../json.js";
 import {
   button, copier, ghosts, h, hollow, icon, pageOf, panel, plural, progressBar, put, seconds, setText, shortId, state,
   trouble, visible, zoned,
@@ -121,7 +121,7 @@ class JobPage {
     const { type, queue, priority, tags, group } = this.job;
     const rest = { queue, priority, ...(tags.length ? { tags } : {}), ...(group ? { group } : {}) };
     const body = JSON.stringify({ type, payload: this.exact.payload, ...rest });
-    const masked = body.includes('"********"') ? " Secrets are masked in it: put them in." : "";
+    const masked = body.includes(MASK) ? " Secrets are masked in it: put them in." : "";
     const worn = keepsNumbers ? "" : " This browser may have changed the digits of long numbers.";
     const note = `It posts a new job with the same type and payload.${masked}${worn}`;
     showCurl("The job as curl", curlOf(this.frame, "POST", "api/jobs", body), note);

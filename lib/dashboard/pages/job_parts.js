@@ -174,7 +174,7 @@ export function about(job, frame) {
     ["Id", mono(job.id)], ["Queue", list({ queue }, queue)], ["Priority", job.priority],
     ["Request", request_id && frame.link(request, { class: "link mono" }, request_id)],
     ["Trace", job.trace_id && mono(job.trace_id)], ["Created", time(job.created_at)],
-    ["Due", hasEnded(job) ? null : time(job.run_at)], ["Finished", time(job.finished_at)],
+    ["Due", hasEnded(job) ? null : time(job.run_at)], ["Ended", time(job.finished_at)],
     ["Expires", time(job.expires_at)], ["Gives up", time(job.give_up_at)],
     ["Attempts", `${job.attempts} of ${job.max_attempts ?? "–"}`],
     ["Time-out", job.timeout_s && seconds(job.timeout_s)],
@@ -186,7 +186,7 @@ export function about(job, frame) {
     ["Queued by", job.by && jobs([job.by])],
     ["After", job.after.length > 0 && jobs(job.after.map((one) => one.job))],
     ["Then", job.then.length > 0 && jobs(job.then)],
-    ["Told to", job.callback_url && mono(job.callback_url)],
+    ["Callback", job.callback_url && mono(job.callback_url)],
     ["Tags", tags.length > 0 && h("span", { class: "tags" }, tags.map((tag) => list({ tag }, tag, "tag")))],
   ];
   return rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);

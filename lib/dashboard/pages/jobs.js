@@ -2,11 +2,10 @@
 // search asks page after page until 50 are found, all has been looked at, or somebody stops it.
 
 import { curlOf, showCurl } from "../actions.js";
-import { get } from "../api.js";
 import {
   button, capital, ghosts, h, heads, hollow, icon, number, plural, progressBar, put, setText, sum, trouble, visible,
 } from "../kit.js";
-import { STATES, textOf, tokensOf } from "../search.js";
+import { pagesOf, STATES, textOf, tokensOf } from "../search.js";
 import { Bulk, Row, WHEN } from "./jobs_rows.js";
 
 const LIMIT = 50;
@@ -151,28 +150,20 @@ class Jobs {
     const isFirst = !this.hasRead;
     // A search that took several requests is not done again by itself.
     if (!isFirst && !isAsked && this.requests > 1) return;
-    this.stopping = new AbortController();
-    const both = AbortSignal.any([signal, this.stopping.signal]);
-    const query = new URLSearchParams(this.query);
-    query.set("fields", "summary");
-    const found = [];
-    let [page, requests, back] = [null, 0, null];
-    do {
-      query.set("limit", LIMIT - found.length);
-      try {
-        page = await get(`api/jobs?${query}`, { signal: both });
-      } catch (fault) {
-        if (signal.aborted || !this.stopping.signal.aborted) throw fault;
-        break; // Stopped: the page before tells where to go on.
+    this.stopping?.abort();
+    const mine = (this.stopping = new AbortController());
+    let page = null;
+    try {
+      for await (page of pagesOf(this.query, LIMIT, AbortSignal.any([signal, mine.signal]))) {
+        if (isFirst) this._tell(page, page.items, page.next && page.items.length < LIMIT);
+        if (isFirst) this._replace(page.items);
       }
-      if (!requests) back = page.back_to;
-      requests += 1;
-      found.push(...page.items);
-      if (page.next_cursor) query.set("cursor", page.next_cursor);
-      if (isFirst) this._tell(page, found, page.next_cursor && found.length < LIMIT);
-      if (isFirst) this._replace(found);
-    } while (page.next_cursor && found.length < LIMIT && !this.stopping.signal.aborted);
-    Object.assign(this, { hasRead: true, requests, back, next: page.next_cursor });
+    } catch (fault) {
+      if (signal.aborted || !mine.signal.aborted) throw fault;
+    }
+    if (this.stopping !== mine) return; // A newer one is under way.
+    const { items: found, requests, back, next } = page;
+    Object.assign(this, { hasRead: true, requests, back, next });
     this._tell(page, found, false);
     this.loading.remove();
     put(this.none, !found.length && this._nothing());

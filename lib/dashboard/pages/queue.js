@@ -230,6 +230,6 @@ class Queue {
     const next = () => this.places.push(`&cursor=${encodeURIComponent(next_cursor)}`);
     const which = `${number(before + 1)} to ${number(before + count)}, by name${next_cursor ? "; there are more" : ""}`;
     return h("footer", {}, h("span", { class: "num" }, which),
-      before > 0 && turn("Before", () => this.places.pop()), next_cursor && turn("Next", next));
+      before > 0 && turn("Previous page", () => this.places.pop()), next_cursor && turn("Next page", next));
   }
 }

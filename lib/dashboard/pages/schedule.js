@@ -3,6 +3,7 @@
 
 import { curlOf, showCurl } from "../actions.js";
 import { get } from "../api.js";
+import { MASK } from "../json.js";
 import {
   button, ghosts, h, heads, hollow, icon, keptParts, number, panel, plural, put, seconds, setText, shortId, state,
   trouble, visible, when,
@@ -116,7 +117,7 @@ class Schedule {
 
   tellCurl() {
     const body = JSON.stringify(wishOf(this.exact));
-    const masked = body.includes('"********"') ? " Secrets are masked in it: here they stay as they are." : "";
+    const masked = body.includes(MASK) ? " Secrets are masked in it: here they stay as they are." : "";
     const note = `The whole schedule, but for a pause. The same PUT again changes nothing.${masked}`;
     showCurl("The schedule as curl", curlOf(this.frame, "PUT", pathOf(this.name), body), note);
   }
@@ -161,7 +162,7 @@ class Schedule {
       ["If one runs", OVERLAP[schedule.overlap]], ["If missed", MISSED[schedule.catch_up]],
       ["So far", `${plural(counts.fired, "run")}, ${number(counts.skipped)} skipped, ${number(counts.missed)} missed`],
       ["Owner", owner && h("span", { class: "mono" }, visible(owner))],
-      ["Made", time(schedule.created_at)], ["Changed", time(schedule.changed_at)],
+      ["Created", time(schedule.created_at)], ["Changed", time(schedule.changed_at)],
       ["Version", number(schedule.version)],
     ];
     return rows.filter(([, value]) => value).map(([label, value]) => [h("dt", {}, label), h("dd", {}, value)]);

@@ -9,9 +9,6 @@ const YEAR = new Intl.DateTimeFormat("en-GB", { weekday: "short", ...WITH_YEAR }
 const WITH_SECONDS = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" };
 const SECONDS = new Intl.DateTimeFormat("en-GB", { weekday: "short", ...WITH_SECONDS });
 
-/** The payload of an example: the type `email` ships with Waybill. */
-export const MAIL = { to: "test@gmail.com", subject: "Good night", text: "It is three o'clock." };
-
 export const pathOf = (name) => `api/schedules/${encodeURIComponent(name)}`;
 export const hashOf = (name) => `#/schedules/${encodeURIComponent(name)}`;
 

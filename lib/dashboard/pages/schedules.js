@@ -7,11 +7,12 @@ import { Board } from "../board.js";
 import {
   button, counted, day, ghosts, h, heads, hollow, icon, number, plural, put, setText, trouble, visible, when,
 } from "../kit.js";
-import { act, badge, hashOf, MAIL, makes, newButton, rule, strip, ZONE } from "./schedule_parts.js";
+import { sampleOf } from "../schema.js";
+import { act, badge, hashOf, makes, newButton, rule, strip, ZONE } from "./schedule_parts.js";
 
 const LIMIT = 50;
 const DAY_READ_MS = 600_000; // To work out a day of many schedules is work for the server.
-const EXAMPLE = { cron: "0 3 * * *", timezone: ZONE, job: { type: "email", payload: MAIL } };
+const EXAMPLE = { cron: "0 3 * * *", timezone: ZONE, job: { type: "email", payload: sampleOf("email") } };
 const HEADS = [["Name"], ["Runs"], ["Next"], ["Last ten", "last"], ["On", "n"]];
 
 export function page(frame, { query }) {

@@ -134,9 +134,9 @@ class Workflow {
       ["Queue", frame.link(`#/queues/${this.id.slice(0, -33)}`, { class: "link" }, this.id.slice(0, -33))],
       ["Request", request_id && frame.link(request, { class: "link mono" }, request_id)],
       ["Part of", above && frame.link(`#/workflows/${above}`, { class: "link mono cut block" }, above)],
-      ["Started", time(created_at)], ["Stopped", time(cancel_requested_at)], ["Ended", time(finished_at)],
+      ["Created", time(created_at)], ["Asked to stop", time(cancel_requested_at)], ["Ended", time(finished_at)],
       ["After", jobs(before, more[0])], ["Then", jobs(behind, more[1])],
-      ["Told to", callback_url && h("span", { class: "mono" }, visible(callback_url))],
+      ["Callback", callback_url && h("span", { class: "mono" }, visible(callback_url))],
     ];
     put(this.about, rows.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
   }

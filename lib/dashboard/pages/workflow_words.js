@@ -51,7 +51,7 @@ export async function sentence(workflow, jobs, nodes, frame) {
   }
   const ended = counts.jobs - OPEN.reduce((count, name) => count + counts[name], 0);
   const have = `${number(ended)} of ${plural(counts.jobs, "job")} ${ended === 1 ? "has" : "have"} ended.`;
-  const strong = cancel_requested_at ? "It is being stopped." : have;
+  const strong = cancel_requested_at ? "It is being cancelled." : have;
   return { strong, list: await holdUps(jobs, nodes, frame) };
 }
 
