@@ -19,7 +19,7 @@
 // plans.css.
 
 import { pause } from "./api.js";
-import { banner, setTheme, tellCaller, tellDead, tellOf, turnTheme } from "./bar.js";
+import { banner, forgetRecent, setTheme, tellCaller, tellDead, tellOf, tellRecent, turnTheme } from "./bar.js";
 import { Frame } from "./frame.js";
 import { button, h, hollow } from "./kit.js";
 import { showHelp, takeKeys } from "./keys.js";
@@ -94,6 +94,7 @@ async function route() {
     const module = found ? await import(`./pages/${found.file}.js`) : { page: missing };
     if (shown !== mine) return;
     made = module.page(new Frame(controller, { live, caller, has }), found?.params);
+    if (found?.file === "queue") tellRecent(found.params.queue);
   } catch (fault) {
     if (shown !== mine) return;
     console.warn(fault);
@@ -164,6 +165,7 @@ async function signedOut() {
   live.queues.clear();
   tellDead();
   forgetSearches();
+  forgetRecent();
   caller = await signInAgain();
   begin();
 }
