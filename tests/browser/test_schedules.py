@@ -87,7 +87,7 @@ class SchedulePages(BrowserCase):
             "document.getElementById('s-type').dispatchEvent(new Event('change'))"
         )
         self.fill(tab, "payload", '{"order": 90071992547409931}')
-        tab.click(".more summary")
+        tab.click(".more-fields summary")
         self.fill(tab, "rest", '{"tags": ["night"]}')
         tab.click("form .main")
         tab.wait_for("h1", "nightly-echo")

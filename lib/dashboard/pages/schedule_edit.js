@@ -7,7 +7,7 @@
 import { curlOf, problemBox, showCurl } from "../actions.js";
 import { call, get, getText } from "../api.js";
 import { parse, wears, WORN } from "../json.js";
-import { button, ghosts, h, hollow, panel, put, trouble, visible } from "../kit.js";
+import { button, ghosts, h, hollow, icon, panel, put, trouble, visible } from "../kit.js";
 import { firstOf, payloadOf } from "../schema.js";
 import { field, Preview, select, setTime, timesOf } from "./schedule_fields.js";
 import { hashOf, pathOf, ZONE } from "./schedule_parts.js";
@@ -94,7 +94,8 @@ class Editor {
   _layOut() {
     const { fields: at } = this;
     this.preview = new Preview(this.frame, () => timesOf(at), (errors) => this._tellTimes(errors), at.zone.input);
-    this.more = h("details", { class: "more" }, h("summary", {}, "More of the job"), at.rest.row);
+    const summary = h("summary", {}, icon("chevron"), "More of the job");
+    this.more = h("details", { class: "more-fields" }, summary, at.rest.row);
     const kind = h("div", { class: "halves" }, at.type.row, at.queue.row);
     this.job = h("div", { class: "form" }, kind, at.payload.row, this.more);
     this.told = h("div", { class: "told form" });
