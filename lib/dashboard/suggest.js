@@ -25,7 +25,7 @@ const names = (list, field) => [...new Set(list.map((one) => one[field]))].sort(
 const VALUES = {
   state: STATES, after: TIMES, before: TIMES,
   type: () => get("api/types").then(({ items }) => names(items, "name")),
-  error: () => get("api/errors?window=24h&limit=200").then(({ items }) => names(items, "type")),
+  error: () => get("api/errors?window=24h&merged=true&limit=200").then(({ items }) => names(items, "type")),
 };
 
 /** Offer something in the field from now on. queuesOf(): the names of the queues. */

@@ -62,9 +62,10 @@ class Overview {
   }
 
   async _readMinutes(signal) {
-    const [stats, errors] = await Promise.all([this.throughput.read(signal), get("api/errors?limit=6", { signal })]);
+    const errors = get("api/errors?merged=true&limit=6", { signal });
+    const [stats, failed] = await Promise.all([this.throughput.read(signal), errors]);
     this.tiles.learn(stats);
-    this.failing.show(errors);
+    this.failing.show(failed);
     this._count();
   }
 

@@ -118,6 +118,10 @@ export class QueueRow {
 export const filterOf = ({ dead, job_type, type }) =>
   ({ ...(dead ? { state: "dead" } : {}), ...(job_type ? { type: job_type, error: type } : {}) });
 
+/** Where the jobs of a kind are listed. queue: null for all queues. */
+export const jobsOf = ({ queue, ...kind }) =>
+  `#/jobs?${new URLSearchParams({ ...(queue ? { queue } : {}), ...filterOf(kind) })}`;
+
 /** Kinds of errors of the last hour, worst first. */
 export class Failing {
   /** queue: "" for all queues. */
@@ -138,9 +142,10 @@ export class Failing {
     this.list.replaceChildren(...(items.length ? items.map((one) => this._item(one)) : [none]), ...rest);
   }
 
-  _item({ type, message, dead, retried, queue, job_type, last_at }) {
-    const search = `#/jobs?${new URLSearchParams({ queue, ...filterOf({ dead, job_type, type }) })}`;
-    const place = !job_type || job_type === queue ? queue : `${job_type} in ${queue}`;
+  _item({ type, message, dead, retried, queue, queues, job_type, last_at }) {
+    const search = jobsOf({ queue, dead, job_type, type });
+    const where = queue ?? plural(queues, "queue");
+    const place = !job_type || job_type === queue ? where : `${job_type} in ${where}`;
     const died = h("span", { class: dead ? "dead" : "" }, `${number(dead)} dead`);
     const counts = [died, ` · ${number(retried)} retried · `];
     return h("li", { class: this.frame.has("#/jobs") ? "go" : "" }, h("div", { class: "err" },
