@@ -41,7 +41,7 @@ export class Problem extends Error {
 }
 
 /** An id that whoever greps the logs for `dash-` finds. crypto.randomUUID is missing on plain http. */
-export function newRequestId() {
+function newRequestId() {
   const bytes = [...crypto.getRandomValues(new Uint8Array(16))];
   const hex = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
   return `dash-${hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")}`;

@@ -23,7 +23,7 @@ const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const nameOf = (parameter) => (parameter === "request_id" ? "request" : parameter);
 
 /** What is searched for, as URLSearchParams. Times are also "2h" (ago), "today", and dates of the reader's zone. */
-export function paramsOf(text) {
+function paramsOf(text) {
   const params = new URLSearchParams();
   const words = [];
   for (const [whole, name, value] of text.matchAll(/(?:([a-z]+):)?("[^"]*"|\S+)/g)) {
