@@ -1,5 +1,5 @@
-"""#/jobs/<id>: a job that is dead, waits, runs or is gone, with its waterfall, log, payload and what came of it. And what
-a person does to jobs, there and in lists, and that its curl does the same."""
+"""#/jobs/<id>: a job that is dead, waits, runs or is gone, with its waterfall, log, payload and what came of it. And
+what a person does to jobs, there and in lists, and that its curl does the same."""
 
 import json
 import re
