@@ -84,6 +84,7 @@ class WorkflowPages(BrowserCase):
         )
         # What nobody will begin stands before what most jobs wait for.
         lines = tab.js("[...document.querySelectorAll('.verdict li')].map(one => one.textContent)")
+        tab.wait_for(".verdict li time[title*=UTC]")  # When `late` is due, in the reader's zone.
         self.assertIn("nobody: no live worker serves reports", lines[0])
         self.assertTrue(lines[1].startswith("runs (2 jobs wait for it): attempt 1 of"), lines)
         tab.wait_for(".facts .pair", "blocked")

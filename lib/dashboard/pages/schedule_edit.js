@@ -81,12 +81,12 @@ class Editor {
       workflow: field("workflow", "Workflow, as JSON", h("textarea", { ...json, rows: 14 }),
         "As for POST /api/workflows."),
       overlap: field("overlap", "If the run before still waits or runs", select(OVERLAPS)),
-      missed: field("missed", "If runs were missed, nothing being up", select(CATCH_UPS)),
-      jitter: field("jitter", "Late by up to so many seconds",
+      missed: field("missed", "If runs were missed while nothing was up", select(CATCH_UPS)),
+      jitter: field("jitter", "Jitter: late by up to so many seconds",
         h("input", { type: "number", min: 0, max: 86400, step: "any", placeholder: "0", on: timed })),
       starts: field("starts", "Not before, in your time", h("input", { type: "datetime-local", on: timed })),
       ends: field("ends", "Not after, in your time", h("input", { type: "datetime-local", on: timed })),
-      owner: field("owner", "Owner", h("input", { ...plain, maxlength: 128 }), "A word by which you find yours."),
+      owner: field("owner", "Owner", h("input", { ...plain, maxlength: 128 }), "Whose it is; lists are filtered by it."),
     };
     this._layOut();
   }
