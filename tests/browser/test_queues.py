@@ -128,6 +128,8 @@ class QueuePages(BrowserCase):
         self.die(3, str(flag))
         tab = self.opened("#/queues/email")
         tab.wait_for(".alert", "Jobs of email die")
+        self.assertEqual("#/jobs?queue=email&state=dead", tab.js("document.querySelector('.alert a').hash"))
+        tab.wait_for("h1 .pill", "dying")
         tab.wait_for(".err", "FileNotFoundError")
         flag.touch()
         tab.click(".head .button:nth-child(2)")

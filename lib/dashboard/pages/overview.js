@@ -125,9 +125,10 @@ class Overview {
 }
 
 /** One thing that needs somebody, as verdict.js has it. */
-export function thing(frame, { kind, title, text, queue }) {
-  const jobs = () => frame.link(`#/jobs?queue=${queue}`, { class: "button tiny" }, "Show jobs");
-  const acts = queue && frame.has("#/jobs") && h("div", { class: "acts" }, jobs());
+export function thing(frame, { kind, title, text, link }) {
+  const [filter, word] = link ?? [];
+  const jobs = filter && frame.link(`#/jobs?${new URLSearchParams(filter)}`, { class: "button tiny" }, word);
+  const acts = jobs && h("div", { class: "acts" }, jobs);
   const glyph = h("span", { class: `state pill ${kind}` }, icon("warn"));
   return h("li", { class: "alert" }, glyph, h("div", {}, h("h2", {}, title), h("p", {}, text)), acts);
 }

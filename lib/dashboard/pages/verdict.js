@@ -1,16 +1,17 @@
 // The verdict: what needs somebody, from the warnings of /api/health and the troubles of queues.
 //
-//   thingsOf(health, queues)  ->  [{kind: "dead", title: "Nobody serves the queue reports", text: "128 …", queue}]
+//   thingsOf(health, queues)  ->  [{kind: "dead", title: "Nobody serves the queue reports", text: "128 …", link}]
+//   link: [{queue: "reports", state: "ready"}, "Show jobs"], of #/jobs?…; none where nothing is to be shown
 
 import { clockOrDay, counted, number, plural } from "../kit.js";
 
-/** Trouble's code -> how bad it is (dead: red, retried: amber), and its title. */
+/** Trouble's code -> how bad it is (dead: red, retried: amber), its title, and the state of the jobs that are in it. */
 const TROUBLES = {
-  unserved: ["dead", (queue) => `Nobody serves the queue ${queue}`],
-  dying: ["dead", (queue) => `Jobs of ${queue} die`],
-  failing: ["retried", (queue) => `Attempts of ${queue} fail`],
-  backlog: ["retried", (queue) => `${queue} falls behind`],
-  paused: ["retried", (queue) => `${queue} is paused`],
+  unserved: ["dead", (queue) => `Nobody serves the queue ${queue}`, "ready"],
+  dying: ["dead", (queue) => `Jobs of ${queue} die`, "dead"],
+  failing: ["retried", (queue) => `Attempts of ${queue} fail`, "delayed,dead"],
+  backlog: ["retried", (queue) => `${queue} falls behind`, "ready"],
+  paused: ["retried", (queue) => `${queue} is paused`, "ready"],
 };
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -25,10 +26,15 @@ export function thingsOf(health, queues) {
   return [...health.warnings.map(thingOf), ...troubled].sort((a, b) => a.kind.localeCompare(b.kind));
 }
 
-/** A queue's trouble in words: {kind, title, text, queue}. */
+/** A queue's trouble in words: {kind, title, text, link}. */
 export function troubleOf(queue, { code, text }) {
-  const [kind, title] = TROUBLES[code] ?? ["retried", (name) => `Something is wrong with ${name}`];
-  return { kind, title: title(queue), text: `${capital(text)}.`, queue };
+  const [kind, title, state] = TROUBLES[code] ?? ["retried", (name) => `Something is wrong with ${name}`];
+  return { kind, title: title(queue), text: `${capital(text)}.`, link: linkTo(queue, state) };
+}
+
+function linkTo(queue, state) {
+  const word = state === "dead" ? "Show dead jobs" : "Show jobs";
+  return queue && [{ queue, ...(state ? { state } : {}) }, word];
 }
 
 function thingOf({ code, severity, text, what_to_do, queue, since }) {
@@ -38,7 +44,7 @@ function thingOf({ code, severity, text, what_to_do, queue, since }) {
     kind: severity === "error" ? "dead" : "retried",
     title: isUnserved ? TROUBLES.unserved[1](queue) : capital(text),
     text: `${isUnserved ? `${capital(text)}. ` : ""}${capital(what_to_do)}.${begun}`,
-    queue,
+    link: linkTo(queue, isUnserved && "ready"),
   };
 }
 
