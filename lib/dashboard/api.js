@@ -35,8 +35,8 @@ export class Problem extends Error {
     this.requestId = requestId;
   }
   get sentence() {
-    const text = this.message.charAt(0).toUpperCase() + this.message.slice(1);
-    return this.status ? `${text}. (${this.status}, request ${this.requestId})` : `${text}.`;
+    const text = `${this.message.charAt(0).toUpperCase()}${this.message.slice(1).replace(/\.?$/, ".")}`;
+    return this.status ? `${text} (${this.status}, request ${this.requestId})` : text;
   }
 }
 

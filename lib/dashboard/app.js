@@ -22,6 +22,7 @@
 //    frame.can("write")        whether the key allows it: a button is not made where it does not (read < write < admin)
 //    frame.link("#/jobs", {}, "Jobs")    an <a>, or, where no page is there (yet), a <span>
 //    frame.repeat(read, …)     read(signal) now, and again when something has changed; not while nobody looks
+//    frame.once(read, …)       read(signal) now, and again only while the server or Redis is away
 //    frame.signal              aborted when the page is left; give it to every request and listener
 //    frame.follow(path, heard) messages of one job or request, as they come
 //    frame.live                live.js: queues as they change
@@ -57,9 +58,13 @@ const ROUTES = [
   ["/errors", "errors"],
 ];
 
+/** Pages that have no place in the navigation -> the one from which they are reached. */
+const BELOW = { errors: "", requests: "jobs", hosts: "queues" };
+
 const main = document.getElementById("main");
 const live = new Live();
 const RANKS = ["read", "write", "admin"];
+const AGAIN_MS = 2000;
 let caller = null;
 let shown = null;
 
@@ -130,6 +135,21 @@ class Frame {
       await this._rest(seen, busy_s, calm_s).catch(() => {});
     }
   }
+  /** Call read(signal) until it has come once. failed(problem): what to show meanwhile, or for good, for a refusal
+   * stays one. */
+  async once(read, failed) {
+    while (!this.signal.aborted) {
+      try {
+        return await read(this.signal);
+      } catch (problem) {
+        if (this.signal.aborted) return;
+        if (!problem.sentence) throw problem;
+        failed(problem);
+        if (problem.status && problem.status !== 503) return;
+      }
+      await pause(AGAIN_MS, this.signal).then(() => live.ready(this.signal)).catch(() => {});
+    }
+  }
   /** Follow one job or request: heard(message). The stream is let go of while the tab is hidden or frozen. */
   async follow(path, heard, signal = this.signal) {
     while (!signal.aborted) {
@@ -177,7 +197,8 @@ function put({ title, element }) {
   const isFirst = !main.querySelector("h1");
   main.replaceChildren(element);
   document.title = `${title} · Waybill`;
-  const place = `#/${location.hash.split(/[/?]/)[1] ?? ""}`;
+  const first = location.hash.split(/[/?]/)[1] ?? "";
+  const place = `#/${BELOW[first] ?? first}`;
   for (const one of document.querySelectorAll(".places a")) {
     if (one.getAttribute("href") === place) one.setAttribute("aria-current", "page");
     else one.removeAttribute("aria-current");
@@ -228,7 +249,8 @@ async function signedOut() {
   live.queues.clear();
   tellDead();
   forgetSearches();
-  caller = await signInAgain();
+  tellCaller(null);
+  caller = await signInAgain(caller);
   begin();
 }
 
@@ -239,7 +261,8 @@ function begin() {
 }
 
 const frameKeys = {
-  "/": ["find anything", () => document.getElementById("find").focus(), () => find("#/jobs")],
+  "/": ["find an id, a request, a text, or queue: state: type: tag: error: …",
+    () => document.getElementById("find").focus(), () => find("#/jobs")],
   "?": ["this help", () => help()],
   t: ["light or dark", turnTheme],
   " ": ["freeze the page: nothing moves until pressed again", () => live.freeze(!live.isFrozen)],

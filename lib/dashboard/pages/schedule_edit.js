@@ -4,10 +4,11 @@
 // Saved by PUT with If-Match, so that nobody's change is lost: to the version that was opened, or with
 // `If-None-Match: *` where there was none.
 
-import { curlOf, showCurl } from "../actions.js";
+import { curlOf, problemBox, showCurl } from "../actions.js";
 import { call, get } from "../api.js";
 import { keepsNumbers, parse } from "../json.js";
 import { button, ghosts, h, hollow, panel, put, trouble, visible } from "../kit.js";
+import { payloadOf } from "../schema.js";
 import { field, Preview, select, setTime, timesOf } from "./schedule_fields.js";
 import { hashOf, MAIL, pathOf, ZONE } from "./schedule_parts.js";
 
@@ -36,25 +37,21 @@ class Editor {
     const title = h("h1", {}, name ? ["Edit ", visible(name)] : "New schedule");
     this.place = h("div", { class: "panel" }, ghosts(6));
     this.element = h("div", { class: "stack" }, h("div", { class: "head" }, h("div", {}, crumbs, title)), this.place);
-    if (frame.can("write")) this._open();
+    if (frame.can("write")) frame.once(() => this._open(), (problem) => put(this.place, trouble(problem)));
     else put(this.place, hollow("key", "This key may not write schedules", "It takes a key of scope write."));
   }
 
   async _open() {
     const { frame, name } = this;
-    try {
-      const [types, exact] = await Promise.all([get("api/types", { signal: frame.signal }), name && this._read()]);
-      if (name && !keepsNumbers) {
-        const text = "It would change the digits of long numbers. Take the schedule's curl, or another browser.";
-        return put(this.place, hollow("warn", "This browser can't edit a schedule", text));
-      }
-      this.types = new Map(types.items.map((one) => [one.name, one]));
-      this._make();
-      this._fill(exact || { cron: "0 3 * * *", timezone: ZONE, overlap: "skip", catch_up: "one", job: {} });
-      if (!name) this._sample();
-    } catch (problem) {
-      if (!frame.signal.aborted) put(this.place, trouble(problem));
+    const [types, exact] = await Promise.all([get("api/types", { signal: frame.signal }), name && this._read()]);
+    if (name && !keepsNumbers) {
+      const text = "It would change the digits of long numbers. Take the schedule's curl, or another browser.";
+      return put(this.place, hollow("warn", "This browser can't edit a schedule", text));
     }
+    this.types = new Map(types.items.map((one) => [one.name, one]));
+    this._make();
+    this._fill(exact || { cron: "0 3 * * *", timezone: ZONE, overlap: "skip", catch_up: "one", job: {} });
+    if (!name) this._sample();
   }
 
   /** The schedule with its numbers as they were written. */
@@ -149,9 +146,10 @@ class Editor {
 
   /** A payload to begin with, unless somebody has written one. */
   _sample() {
-    const { type, payload } = this.fields;
+    const { type: { input: { value: name } }, payload } = this.fields;
     const isTouched = payload.input.value !== (this.sample ?? "{}");
-    this.sample = JSON.stringify(type.input.value === "email" ? MAIL : {}, null, 2);
+    const type = this.types.get(name);
+    this.sample = JSON.stringify(name === "email" ? MAIL : type ? payloadOf(type) : {}, null, 2);
     if (!isTouched) payload.input.value = this.sample;
     this._tellType();
   }
@@ -215,8 +213,7 @@ class Editor {
     if (problem.status === 404) at.name.fault([problem.message]);
     if (problem.slug === "schedule-elsewhere") at.queue.fault([problem.message]);
     const left = this._tellErrors(problem.errors);
-    const rows = left.map(({ pointer, detail }) => h("li", {}, h("code", {}, visible(pointer)), " ", visible(detail)));
-    put(this.told, h("p", { class: "dead" }, visible(problem.sentence)), h("ul", { class: "small soft" }, rows));
+    put(this.told, problemBox(problem, left));
     this._toFault();
   }
 
