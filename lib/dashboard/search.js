@@ -11,7 +11,9 @@ export const QUALIFIERS = [
   "after", "before",
 ];
 export const STATES = ["ready", "active", "delayed", "blocked", "dead", "completed", "cancelled"];
-const PARAMETERS = { request: "request_id" };
+const PARAMETERS = { request: "request_id", status: "state" };
+/** The words of other queues for a state. */
+const ALIKE = new Map([["failed", "dead"], ["waiting", "ready"], ["running", "active"], ["scheduled", "delayed"]]);
 const JOB_ID = /^[a-z0-9][a-z0-9._-]*-[0-9a-f]{32}$/;
 const ID_BEGIN = /^(?:([a-z0-9][a-z0-9_-]{0,63})-)?([0-9a-f]{12,32})$/;
 const TIME_DIGITS = 12; // Of an id: the ms at which it was made.
@@ -28,12 +30,17 @@ function paramsOf(text) {
   const words = [];
   for (const [whole, name, value] of text.matchAll(/(?:([a-z]+):)?("[^"]*"|\S+)/g)) {
     const plain = value.replace(/^"(.*)"$/s, "$1");
-    if (!QUALIFIERS.includes(name)) words.push(name ? whole : value);
-    else params.set(PARAMETERS[name] ?? name, name === "after" || name === "before" ? timeOf(plain) : plain);
+    const parameter = PARAMETERS[name] ?? name;
+    if (!QUALIFIERS.includes(nameOf(parameter))) words.push(name ? whole : value);
+    else params.set(parameter, (VALUES[parameter] ?? String)(plain));
   }
   if (words.length) params.set("q", words.length === 1 ? words[0].replace(/^"(.*)"$/s, "$1") : words.join(" "));
   return params;
 }
+
+const VALUES = {
+  after: timeOf, before: timeOf, state: (text) => text.split(",").map((one) => ALIKE.get(one) ?? one).join(","),
+};
 
 function timeOf(text) {
   const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];

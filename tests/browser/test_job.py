@@ -45,7 +45,10 @@ class JobPage(BrowserCase):
         self.assertEqual(sorted(span["id"] for span in trace["spans"]), sorted(shown))
         self.assertEqual(3, tab.count(".tries tbody tr"))
         self.assertEqual(3, tab.count(".stackbox"))
-        self.assertIn("jobs_for_tests.py", tab.text(".halves pre.trace"))
+        # What went wrong stands before how it went.
+        self.assertIn("jobs_for_tests.py", tab.text("[aria-label=Error] pre.trace"))
+        top = "document.querySelector('[aria-label=\"{}\"]').getBoundingClientRect().top"
+        self.assertTrue(tab.js(f"{top.format('Error')} < {top.format('What happened')}"))
         self.assertEqual(f"fail {job_id.split('-')[-1][:12]} · Waybill", tab.js("document.title"))
         self.assertEqual([], tab.complaints)
 
@@ -74,6 +77,23 @@ class JobPage(BrowserCase):
         self.assertNotRegex(tab.text(".verdict"), r"\dT\d\d:")
         tab.wait_for(".facts", "Due")
         tab.wait_for(".tries", "None so far.")
+
+    def test_a_job_that_waits_for_another_leads_to_it_and_that_is_run_before_its_time(self) -> None:
+        first = self.post("noop", {}, delay_s=3600)
+        tab = self.shown(self.post("noop", {}, after=[first]), "Waits for other jobs.")
+        tab.click(".verdict a")
+        tab.wait_for(".verdict", "Begins in 60 min.")
+        tab.click("[data-act=now]")
+        tab.click("dialog .button.main")
+
+        tab.wait_for(".verdict", "Completed on the first attempt")
+
+    def test_a_job_that_was_cancelled_after_a_failure_does_not_call_that_the_reason(self) -> None:
+        job_id = self.post("fail", {"text": "the disk is full"}, backoff={"base_s": 600, "cap_s": 600})
+        self.until(job_id, "delayed")
+        self.server.request("POST", f"/api/jobs/{job_id}/cancel")
+
+        self.shown(job_id, "Cancelled. Its last error: the disk is full")
 
     def test_a_job_that_is_gone_says_where_its_story_is_still_told(self) -> None:
         job_id = self.post("noop", {})

@@ -129,11 +129,9 @@ class Overview {
 }
 
 /** One thing that needs somebody, as verdict.js has it. */
-export function thing(frame, { kind, title, text, queue, isMany }) {
-  const link = (hash, label, name) =>
-    frame.has(hash.split("?")[0]) && frame.link(hash, { class: "button tiny", "aria-label": name }, label);
-  const jobs = () => link(`#/jobs?queue=${queue}`, "Show jobs", `Show jobs of ${queue}`);
-  const way = queue ? jobs() : isMany && link("#/queues", "Show queues");
+export function thing(frame, { kind, title, text, link }) {
+  const [hash, label, name] = link ?? [];
+  const way = hash && frame.link(hash, { class: "button tiny", "aria-label": name }, label);
   const acts = way && h("div", { class: "acts" }, way);
   const glyph = h("span", { class: `state pill ${kind}` }, icon("warn"));
   return h("li", { class: "alert" }, glyph, h("div", {}, h("h2", {}, title), h("p", {}, text)), acts);

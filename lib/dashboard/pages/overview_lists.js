@@ -12,11 +12,14 @@ export const HEAD = [
   ["Queue"], ["30 min", "wide-only extra"], ["Ready", "n"], ["Active", "n wide-only"], ["Delayed", "n wide-only"],
   ["Dead", "n"], ["Oldest", "n"], ["Per min", "n wide-only"], ["Wait p95", "n wide-only"], ["Run p95", "n wide-only"],
 ];
-const BADGES = { unserved: ["dead", "warn", "no worker"], paused: ["retried", "pause", "paused"] };
+const BADGES = {
+  unserved: ["dead", "warn", "no worker"], paused: ["retried", "pause", "paused"], dying: ["dead", "warn", "dying"],
+  failing: ["retried", "warn", "failing"], backlog: ["retried", "warn", "behind"],
+};
 
 /** The mark beside a queue's name, as a list of none or one. */
 export function badges({ trouble, paused }) {
-  const [kind, glyph, word] = BADGES[trouble?.code] ?? (paused ? BADGES.paused : []);
+  const [kind, glyph, word] = BADGES[paused && trouble?.code !== "unserved" ? "paused" : trouble?.code] ?? [];
   return kind ? [h("span", { class: `state pill ${kind}` }, icon(glyph), word)] : [];
 }
 

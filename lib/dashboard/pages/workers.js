@@ -132,7 +132,7 @@ class Workers {
     const row = ({ id, host, pid, how, jobs_returned: returned, ended_at, queues }) => {
       const why = h("span", { class: how === "left" ? "faint" : "retried" }, HOW[how] ?? how ?? "gone");
       const back = returned ? ` · ${plural(returned, "job")} went back to ${queues.join(", ")}` : "";
-      return h("li", { title: id }, h("strong", {}, visible(host ? `${host} · ${pid}` : id)), " ", why,
+      return h("li", { title: id }, h("strong", {}, visible(host && pid ? `${host} · ${pid}` : id)), " ", why,
         h("p", { class: "small soft" }, when(ended_at), back));
     };
     this.gone.replaceChildren(h("section", { class: "panel", "aria-label": "Gone within a day" },

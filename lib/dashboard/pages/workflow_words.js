@@ -43,7 +43,7 @@ export async function sentence(workflow, jobs, nodes, frame) {
     const text = failed.length ? ["Without what is optional: ", named(frame, failed), "."] : [];
     return { strong: `Completed, ${took} after it was started.`, text };
   }
-  if (how === "cancelled") return { strong: "Cancelled.", text: visible(capital(error?.message ?? "")) };
+  if (how === "cancelled") return { strong: "Cancelled.", text: zoned(capital(error?.message ?? "")) };
   if (how === "dead") return culprits(workflow, all, frame);
   if (after.some(({ outcome }) => outcome === null)) {
     const why = await explained(id, frame.signal);
