@@ -19,6 +19,7 @@ const ID_BEGIN = /^(?:([a-z0-9][a-z0-9_-]{0,63})-)?([0-9a-f]{12,32})$/;
 const TIME_DIGITS = 12; // Of an id: the ms at which it was made.
 const FIRST_MS = Date.parse("2020-01-01");
 const DAY_MS = 86_400_000;
+const SCHEDULE = /^[a-z0-9][a-z0-9._-]{2,99}$/;
 export const REQUEST_ID = /^(?=.*\d)[A-Za-z0-9._-]{6,128}$/;
 const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -63,7 +64,7 @@ export function tokensOf(params) {
   return [...params].filter(isToken).map(([parameter, value]) => [nameOf(parameter), parameter, value]);
 }
 
-/** The hash to which a search leads: a job, a request, or the list. */
+/** The hash to which a search leads: a job, a request, a schedule of that name, or the list. */
 export async function hashOf(text, { isQueue, hasRequests }) {
   if (JOB_ID.test(text)) return `#/jobs/${text}`;
   if (isQueue(text)) return `#/jobs?${new URLSearchParams({ queue: text })}`;
@@ -71,6 +72,10 @@ export async function hashOf(text, { isQueue, hasRequests }) {
   if (begin && (await isAny(new URLSearchParams(begin)))) return `#/jobs?${begin}`;
   if (hasRequests && REQUEST_ID.test(text)) {
     if (await isAny(new URLSearchParams({ request_id: text }))) return `#/requests/${text}`;
+  }
+  if (SCHEDULE.test(text)) {
+    const { items } = await get(`api/schedules?name=${text}`).catch(() => ({ items: [] }));
+    if (items.some(({ name }) => name === text)) return `#/schedules/${text}`;
   }
   return `#/jobs?${paramsOf(text)}`;
 }

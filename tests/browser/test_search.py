@@ -82,6 +82,10 @@ class Search(BrowserCase):
         self.searched(tab, self.mail[-32:-16])  # So far it is told apart from jobs of the same ms.
         self.until_rows(tab, 1)
         self.assertEqual(f"#/jobs/{self.mail}", tab.js(FIRST))
+        body = {"every_s": 3600, "job": {"type": "noop", "payload": {}}}
+        self.assertEqual(201, self.server.request("PUT", "/api/schedules/nightly", body)[0])
+        self.searched(tab, "nightly")
+        tab.wait_for("h1", "nightly")
         self.searched(tab, "after:whenever")
 
         tab.wait_for(".hollow", "request dash-")
