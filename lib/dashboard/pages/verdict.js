@@ -5,8 +5,8 @@
 
 import { capital, clockOrDay, counted, number, plural } from "../kit.js";
 
-/** Trouble's code -> how bad it is (dead: red, retried: amber), its title, that of many queues at once, and the state of
- * the jobs that are in it. */
+/** Trouble's code -> how bad it is (dead: red, retried: amber), its title, that of many queues at once, and the
+ * state of the jobs that are in it. */
 const TROUBLES = {
   unserved: ["dead", (queue) => `Nobody serves the queue ${queue}`, (queues) => `Nobody serves ${queues}`, "ready"],
   dying: ["dead", (queue) => `Jobs of ${queue} die`, (queues) => `Jobs of ${queues} die`, "dead"],
