@@ -82,7 +82,7 @@ class Editor {
         h("input", { type: "number", min: 0, max: 86400, step: "any", placeholder: "0", on: timed })),
       starts: field("starts", "Not before, in your time", h("input", { type: "datetime-local", on: timed })),
       ends: field("ends", "Not after, in your time", h("input", { type: "datetime-local", on: timed })),
-      owner: field("owner", "Owner", h("input", { ...plain, maxlength: 128 }), "Whose it is; lists are filtered by it."),
+      owner: field("owner", "Owner", h("input", { ...plain, maxlength: 128 }), "Whose it is: a filter of lists."),
     };
     this._layOut();
   }
