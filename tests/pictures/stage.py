@@ -49,6 +49,36 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     },
 }
 
+# The photos of a new shoe: the original is fetched, cut to sizes, checked, and told to the shop.
+WORKFLOW: dict[str, Any] = {
+    "name": "new shoe",
+    "jobs": {
+        "original": {"type": "thumbnail", "payload": {"image": "shoes-90.jpg", "width": 4000}},
+        **{
+            f"size-{width}": {"type": "thumbnail", "payload": {"image": image, "width": width}, "after": ["original"]}
+            for width, image in ((160, "shoes-90.jpg"), (320, "shoes-90.jpg"), (640, "shoes-90.jpg"))
+        },
+        "banner": {
+            "type": "thumbnail",
+            "payload": {"image": "banner.txt", "width": 1600},
+            "after": ["original"],
+            "optional": True,
+            "max_attempts": 1,
+        },
+        "stock": {"type": "stock.import", "payload": {"file": "shoes-90.csv", "rows": 300}},
+        "catalogue": {
+            "type": "invoice",
+            "payload": {"order": 90},
+            "after": ["size-160", "size-320", "size-640", {"job": "banner", "on": "ended"}, "stock"],
+        },
+        "newsletter": {
+            "type": "email",
+            "payload": {"to": "all@shop.example", "subject": "A new shoe", "text": "…"},
+            "after": ["catalogue"],
+        },
+    },
+}
+
 
 class Stage:
     """server, worker, smtp: the processes. hook: the address of the receiver of webhooks."""
