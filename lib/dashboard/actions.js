@@ -17,7 +17,7 @@ export function curlOf(frame, method, path, body, headers = {}) {
 /** A curl with a button that copies it: [the head, the element that shows it]. */
 export function curlBox(text) {
   const shown = h("pre", { class: "curl", tabindex: "0", "aria-label": "The same as curl" }, text);
-  const title = h("h3", {}, "The same as curl");
+  const title = h("h2", {}, "The same as curl");
   const head = h("div", { class: "curl-bar" }, title, h("span", { class: "gap" }), copier(shown));
   return [head, shown];
 }

@@ -29,7 +29,7 @@
 //    frame.go("#/…")           go there
 
 import { pause } from "./api.js";
-import { banner, setTheme, tellCaller, tellDead, tellOf, turnTheme } from "./bar.js";
+import { banner, forgetRecent, setTheme, tellCaller, tellDead, tellOf, tellRecent, turnTheme } from "./bar.js";
 import { button, h, hollow } from "./kit.js";
 import { showHelp, takeKeys } from "./keys.js";
 import { keepFollowing, Live } from "./live.js";
@@ -160,6 +160,7 @@ async function route() {
     const module = found ? await import(`./pages/${found.file}.js`) : { page: missing };
     if (shown !== mine) return;
     made = module.page(new Frame(controller), found?.params);
+    if (found?.file === "queue") tellRecent(found.params.queue);
   } catch (fault) {
     if (shown !== mine) return;
     console.warn(fault);
@@ -228,6 +229,7 @@ async function signedOut() {
   live.queues.clear();
   tellDead();
   forgetSearches();
+  forgetRecent();
   caller = await signInAgain();
   begin();
 }

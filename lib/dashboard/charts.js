@@ -33,7 +33,7 @@ export class Columns {
   constructor(series) {
     const size = { width: "100%", height: HEIGHT + SPACE + BAND + BOTTOM };
     this.picture = svg("svg", { class: "chart", ...size, role: "img", tabindex: "0" });
-    this.out = h("p", { class: "readout", "aria-live": "polite" });
+    this.out = h("p", { class: "readout" });
     this.element = h("div", {}, this.picture, this.out);
     this.at = null;
     this._listen();
@@ -54,11 +54,17 @@ export class Columns {
       const part = (event.clientX - box.x - LEFT) / (box.width - LEFT - RIGHT);
       this._show(Math.floor(part * this.series.times.length));
     });
-    for (const event of ["pointerleave", "blur"]) this.picture.addEventListener(event, () => this._show(null));
+    for (const event of ["pointerleave", "blur"]) {
+      this.picture.addEventListener(event, () => {
+        this.out.ariaLive = null;
+        this._show(null);
+      });
+    }
     this.picture.addEventListener("keydown", (event) => {
       const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (!move) return;
       event.preventDefault();
+      this.out.ariaLive = "polite"; // It is read aloud to whom asks for it, and not with each minute that comes.
       this._show((this.at ?? this.series.times.length) + move);
     });
   }

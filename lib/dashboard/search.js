@@ -17,7 +17,7 @@ const ID_BEGIN = /^(?:([a-z0-9][a-z0-9_-]{0,63})-)?([0-9a-f]{12,32})$/;
 const TIME_DIGITS = 12; // Of an id: the ms at which it was made.
 const FIRST_MS = Date.parse("2020-01-01");
 const DAY_MS = 86_400_000;
-const REQUEST_ID = /^(?=.*\d)[A-Za-z0-9._-]{6,128}$/;
+export const REQUEST_ID = /^(?=.*\d)[A-Za-z0-9._-]{6,128}$/;
 const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 const nameOf = (parameter) => (parameter === "request_id" ? "request" : parameter);

@@ -62,10 +62,13 @@ class Tab:
             mobile=width < 500,
         )
 
-    def paint(self, *, dark: bool, still: bool = True) -> None:
+    def paint(self, *, dark: bool, still: bool = True, forced: bool = False) -> None:
+        """forced: in the few colours that a reader has chosen, as Windows' contrast themes do."""
         features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         if still:
             features.append({"name": "prefers-reduced-motion", "value": "reduce"})
+        if forced:
+            features.append({"name": "forced-colors", "value": "active"})
         self.call("Emulation.setEmulatedMedia", features=features)
 
     def call(self, method: str, /, **parameters: Any) -> dict[str, Any]:
@@ -158,6 +161,19 @@ class Tab:
         about = {"key": key, "code": code, "windowsVirtualKeyCode": number}
         self.call("Input.dispatchKeyEvent", type="keyDown", **about, **({"text": text} if text else {}))
         self.call("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    def focused(self) -> str:
+        """The words of what has the focus."""
+        return str(self.js("document.activeElement.textContent.trim()"))
+
+    def tab_to(self, words: str) -> None:
+        """Press Tab until the focus is at what has these words, and no others."""
+        passed = []
+        while self.focused() != words:
+            passed.append(self.focused()[:20])
+            if len(passed) > 60:
+                raise BrowserError(f"Tab never came to {words!r}, but to {passed}")
+            self.press("Tab")
 
     def type(self, text: str) -> None:
         self.call("Input.insertText", text=text)

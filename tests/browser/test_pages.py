@@ -1,9 +1,11 @@
 """Every page of the dashboard as it is painted: no complaint, no other host, fit for eyes, ears and thumbs."""
 
 import unittest
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+from tests.browser import tree
 from tests.browser.case import AUDIT, BrowserCase
+from tests.browser.tab import Tab
 from tests.waiting import wait_until
 
 # The hash, the title, and the words that the page shows once it has read what it shows.
@@ -26,7 +28,36 @@ ROUTES = (
     ("#/schedules/nightly", "nightly · Waybill", "Runs in "),
     ("#/schedules/nightly/edit", "Edit nightly · Waybill", "show 02:30 twice"),
 )
-WIDTHS = ((390, 844), (768, 1024), (1440, 900))
+
+
+class Wish(NamedTuple):
+    """How somebody reads. font_px: the browser's own size of text, 16 if nobody has changed it. forced: the reader's
+    few colours take the place of the page's."""
+
+    width: int
+    dark: bool = False
+    font_px: int = 16
+    forced: bool = False
+
+
+WISHES = (
+    Wish(1440),
+    Wish(1440, dark=True),
+    Wish(1440, forced=True),
+    Wish(1440, font_px=32),
+    Wish(768),
+    Wish(390),
+    Wish(390, dark=True),
+    Wish(390, font_px=32),
+    Wish(320),
+)
+WIDTHS = ((390, 844), (1440, 900))
+LISTEN = """
+  window.said = [], new MutationObserver(changes => changes.map(({target}) => (target.closest ? target :
+    target.parentElement)?.closest("[aria-live=polite], [role=status], [role=alert]")).filter(Boolean)
+    .forEach(one => said.push(one.textContent)))
+    .observe(document.body, {subtree: true, childList: true, characterData: true}), 1
+"""
 MOST_BYTES = 150_000
 MOST_PAINT_MS = 1000
 """A machine that runs other tests beside paints late; what is measured on a quiet one stands in the notes."""
@@ -76,19 +107,31 @@ class Pages(BrowserCase):
         counts: dict[str, int] = cls.server.request("GET", f"/api/queues/{queue}")[1]["counts"]
         return counts
 
-    def test_a_page_loads_without_a_complaint_and_asks_nothing_of_others(self) -> None:
+    def test_every_page_loads_without_a_complaint_and_is_fit_for_eyes_ears_and_thumbs(self) -> None:
         for hash, title, words in ROUTES:
             with self.subTest(hash):
                 tab = self.opened(hash.format(**self.jobs))
                 tab.wait_for("main", words)
                 tab.settle()
+                tab.js(LISTEN)
 
                 self.assertEqual([], tab.complaints)
                 # The browser's own icon of a field of times is a data: address.
                 own = (self.server.url, "data:image/svg+xml;")
                 self.assertEqual([], [url for url in tab.requested if not url.startswith(own)])
                 self.assertEqual(title.format(**self.jobs), tab.js("document.title"))
-                self.assertEqual(1, tab.count("h1"))
+                self.assertEqual([], tree.faults_of(tab))
+                for wish in WISHES:
+                    self.expect_fit(tab, wish)
+                self.assertEqual([], tab.js("said"), "a live region talks though nothing happens")
+
+    def expect_fit(self, tab: Tab, wish: "Wish") -> None:
+        tab.resize(wish.width, 900)
+        tab.paint(dark=wish.dark, forced=wish.forced)
+        tab.call("Page.setFontSizes", fontSizes={"standard": wish.font_px})
+        tab.settle()
+        with self.subTest(wish):
+            self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
 
     def test_a_breach_of_the_policy_would_be_seen(self) -> None:
         """Else the test above could not fail."""
@@ -101,19 +144,6 @@ class Pages(BrowserCase):
         self.assertIn("Content Security Policy", "".join(tab.complaints))
         thrown = "(() => { try { document.body.innerHTML = 'x' } catch (fault) { return fault.message } })()"
         self.assertIn("TrustedHTML", tab.js(thrown))
-
-    def test_what_is_painted_can_be_read_named_and_touched(self) -> None:
-        for hash, _, words in ROUTES:
-            tab = self.opened(hash.format(**self.jobs))
-            tab.wait_for("main", words)
-            for width, height in WIDTHS:
-                tab.resize(width, height)
-                for dark in (False, True):
-                    with self.subTest(hash, width=width, dark=dark):
-                        tab.paint(dark=dark)
-                        tab.settle()
-
-                        self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
 
     def test_a_dialog_and_large_text_are_fit_as_well(self) -> None:
         for hash, shown, opens, words in (
@@ -172,6 +202,14 @@ class Pages(BrowserCase):
         self.assertIn("3 completed, 0 retried, 1 dead", tab.text(".readout"))
         self.assertNotIn("owned", tab.js("document.title"))
         tab.wait_for(".runs-list .progress[aria-valuenow='50']")
+        for width in (1440, 1280, 800):
+            tab.resize(width, 900)
+            wider = tab.js("(of => of.scrollWidth - of.clientWidth)(document.querySelector('.scroll'))")
+            self.assertEqual(0, wider, width)
+        tab.click(".queues tbody strong")
+        tab.wait_for("#recent a", "reports")
+        self.assertEqual("1", tab.text("#recent .count"))
+        tab.js("history.back()")
         tab.click(".panel[aria-label^=Failing] header a")
         tab.wait_for(".errors", "FileNotFoundError · when_there in default")
         tab.js("location.hash = '#/jobs?state=active'")

@@ -63,6 +63,22 @@ class QueuePages(BrowserCase):
         tab.until(f"{ROWS}.filter(row => row.checkVisibility()).length === 10")
         self.assertEqual([], tab.complaints)
 
+    def test_the_overview_tells_all_queues_that_share_a_trouble_at_once(self) -> None:
+        """Of 500 queues without a worker the list of the worst has 25: nobody may read that 475 keep up."""
+        jobs = [{"type": "noop", "payload": {}, "queue": f"unserved-{n:02}"} for n in range(30)]
+        self.assertEqual(200, self.server.request("POST", "/api/jobs/batch", jobs)[0])
+        tab = self.opened()
+        tab.wait_for(".alert", " others.")
+        told = tab.text(".alert h2")
+        queues = self.server.request("GET", "/api/queues?limit=500")[1]["items"]
+        unserved = sum((queue["trouble"] or {}).get("code") == "unserved" for queue in queues)
+
+        self.assertGreaterEqual(unserved, 30)
+        self.assertEqual(f"Nobody serves {unserved} queues", told)
+        tab.click(".alert a")
+        tab.wait_for("h1", "Queues")
+        self.assertEqual([], tab.complaints)
+
     def test_a_pause_and_a_resume_take_effect(self) -> None:
         self.post("noop", {})
         self.redis.client.lpush("wb:{default}:ready:normal", "<b>left by hand")
@@ -123,18 +139,28 @@ class QueuePages(BrowserCase):
             self.post("when_there", {"until": flag}, queue="email", max_attempts=1)
         wait_until(lambda: self.queue("email")["counts"]["dead"] == before + count, "they die")
 
-    def test_dead_jobs_are_redriven_and_deleted_as_counted(self) -> None:
+    def test_dead_jobs_are_redriven_by_keys_alone_and_deleted_as_counted(self) -> None:
         flag = self.server.folder / "there"
         self.die(3, str(flag))
-        tab = self.opened("#/queues/email")
+        tab = self.opened()
+        tab.wait_for(".queues", "email")
+        tab.press("g")
+        tab.press("q")
+        tab.wait_for(".queues-all", "email")
+        tab.press("f")
+        tab.type("email")
+        tab.tab_to("email")
+        tab.press("Enter")
         tab.wait_for(".alert", "Jobs of email die")
         tab.wait_for(".err", "FileNotFoundError")
         flag.touch()
-        tab.click(".head .button:nth-child(2)")
+        tab.tab_to("Redrive…")
+        tab.press("Enter")
         tab.wait_for("dialog .main", "Redrive 3")
         tab.wait_for("dialog", "3 dead jobs of email will run again")
         self.fit(tab)
-        tab.click("dialog .main")
+        tab.tab_to("Redrive 3")
+        tab.press("Enter")
         tab.wait_for("dialog [role=status]", "3 jobs will run again.")
         wait_until(lambda: self.queue("email")["totals_by_type"]["when_there"].get("completed") == 3, "they run")
 
@@ -143,7 +169,10 @@ class QueuePages(BrowserCase):
         flag.touch()
         self.assertEqual(2, self.pasted(tab)["redriven"])
         wait_until(lambda: self.queue("email")["totals_by_type"]["when_there"].get("completed") == 5, "they run too")
-        tab.press("Escape")
+        self.assertEqual("Close", tab.focused())
+        tab.press("Enter")
+        tab.until("!document.querySelector('dialog')")
+        self.assertEqual("Redrive…", tab.focused(), "the focus is given back")
 
         flag.unlink()
         self.die(1, str(flag))

@@ -6,7 +6,7 @@ import { get } from "../api.js";
 import {
   button, ghosts, h, hollow, icon, number, plural, progressBar, put, setText, sum, trouble, visible,
 } from "../kit.js";
-import { STATES, textOf, tokensOf } from "../search.js";
+import { REQUEST_ID, STATES, textOf, tokensOf } from "../search.js";
 import { Bulk, Row, WHEN } from "./jobs_rows.js";
 
 const LIMIT = 50;
@@ -195,8 +195,14 @@ class Jobs {
     const had = this.looked.contains(document.activeElement);
     const said = h("span", { class: "num", role: isGoing ? null : "status" }, text);
     put(this.looked, isGoing && progressBar("Searched", of ? Math.min(1, looked_at / of) : 1),
-      h("p", { class: "small soft" }, said, h("span", { class: "faint" }, secrets)), stop);
+      h("p", { class: "small soft" }, said, h("span", { class: "faint" }, secrets), this._asRequest()), stop);
     if (had && stop) stop.focus();
+  }
+
+  /** What was typed may be the id of a request whose jobs are so old that search.js, which looks once, did not see. */
+  _asRequest() {
+    const q = this.query.get("q") ?? "";
+    return REQUEST_ID.test(q) && [" ", this.frame.link(`#/requests/${q}`, { class: "link" }, "Look for the request")];
   }
 
   _nothing() {

@@ -55,12 +55,12 @@ class Overview {
       get("api/jobs?state=active&order=started&limit=5&fields=summary", { signal }),
     ]);
     tellHealth(health);
-    this.page = queues;
+    Object.assign(this, { health, page: queues });
     this.queues.show(queues);
     this.running.show(active.items);
     this._count();
     this._uncover(queues);
-    this._tellThings(health);
+    this._tellThings();
   }
 
   async _readMinutes(signal) {
@@ -70,10 +70,13 @@ class Overview {
     this._count();
   }
 
-  _tellThings(health) {
-    const things = thingsOf(health, this.page.items);
+  _tellThings() {
+    const items = this._all();
+    this.known = items.length;
+    const things = thingsOf(this.health, items);
+    const total = Math.max(items.length, this.page.total);
     setText(this.title, this.empty && !things.length ? "Ready for the first job" : heading(things));
-    setText(this.rest, remainder(things, health, this.page, this._counts("active")));
+    setText(this.rest, remainder(things, this.health, { items, total }, this._counts("active")));
     const text = JSON.stringify(things);
     if (text === this.told) return; // What has not changed is not made anew: a button may have the focus.
     this.told = text;
@@ -104,6 +107,8 @@ class Overview {
     this.tiles.show(all);
     this.queues.update(this.frame.live.queues);
     if (this.empty && sum(all.map((queue) => queue.totals.enqueued ?? 0))) this._uncover({ items: all });
+    // The stream has begun: it has all queues, the page that was read only the worst.
+    if (all.length !== this.known) this._tellThings();
   }
 
   /** Show the numbers; or, where no job was ever posted, how the first one is. */
@@ -125,9 +130,12 @@ class Overview {
 }
 
 /** One thing that needs somebody, as verdict.js has it. */
-export function thing(frame, { kind, title, text, queue }) {
-  const jobs = () => frame.link(`#/jobs?queue=${queue}`, { class: "button tiny" }, "Show jobs");
-  const acts = queue && frame.has("#/jobs") && h("div", { class: "acts" }, jobs());
+export function thing(frame, { kind, title, text, queue, isMany }) {
+  const link = (hash, label, name) =>
+    frame.has(hash.split("?")[0]) && frame.link(hash, { class: "button tiny", "aria-label": name }, label);
+  const jobs = () => link(`#/jobs?queue=${queue}`, "Show jobs", `Show jobs of ${queue}`);
+  const way = queue ? jobs() : isMany && link("#/queues", "Show queues");
+  const acts = way && h("div", { class: "acts" }, way);
   const glyph = h("span", { class: `state pill ${kind}` }, icon("warn"));
   return h("li", { class: "alert" }, glyph, h("div", {}, h("h2", {}, title), h("p", {}, text)), acts);
 }

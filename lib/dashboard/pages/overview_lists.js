@@ -75,7 +75,7 @@ export class QueueRow {
       wait: cell("wait p95", "wide-only"), run: cell("run p95", "wide-only"),
     };
     const link = frame.link(`#/queues/${name}`, {}, h("strong", {}, name));
-    const title = h("td", { class: "full name" }, link, this.badge);
+    const title = h("td", { class: "full name", role: "rowheader" }, link, this.badge);
     this.element = h("tr", { class: "go" }, title, this.line, Object.values(this.cells));
   }
 

@@ -67,7 +67,7 @@ export class Preview {
     this.words = h("p", { class: "completed", role: "status" });
     this.runs = h("div", {});
     this.notes = h("div", { class: "form" });
-    const head = h("div", {}, h("h3", {}, "Next five runs"), this.words);
+    const head = h("div", {}, h("h2", {}, "Next five runs"), this.words);
     this.element = h("div", { class: "form preview" }, head, this.runs, this.notes);
   }
 

@@ -19,7 +19,7 @@ class Workers {
   constructor(frame) {
     this.frame = frame;
     this.opened = new Set();
-    this.note = h("p", { class: "soft", role: "status" }, "Looking…");
+    this.note = h("p", { class: "soft" }, "Looking…");
     this.alerts = h("ul", { class: "alerts", hidden: true, "aria-label": "What is wrong" });
     this.hosts = h("div", { class: "stack" }, h("div", { class: "panel late" }, ghosts(4)));
     this.gone = h("div", { hidden: true });
