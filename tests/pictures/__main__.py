@@ -46,6 +46,7 @@ def main() -> int:
         _story(stage, photographer)
         stage.make_schedules()
         traffic.run(stage, options.minutes)
+        stage.start_server_anew()
         workflow = stage.post("/api/workflows", WORKFLOW)
         photographer.page("request", f"{stage.server.url}/#/requests/{REQUEST}", 700)
         for name, (hash, height) in PAGES.items():

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Self
 
+from prod.local.processes import free_port
 from tests.private_redis import PrivateRedis
 from tests.processes import Server, Worker
 from tests.smtp_server import SmtpServer
@@ -109,6 +110,12 @@ class Stage:
     def __exit__(self, *fault: object) -> None:
         self._stack.close()
 
+    def start_server_anew(self) -> None:
+        """It reads the dashboard's files when it starts: so the pages are those that lie on the disk by now."""
+        self.server.stop()
+        self.server.start()
+        self.server.wait_until_ready()
+
     def make_schedules(self) -> None:
         for name, schedule in SCHEDULES.items():
             self.ask("PUT", f"/api/schedules/{name}", schedule)
@@ -130,7 +137,7 @@ def _port() -> int:
         with contextlib.suppress(OSError):
             tried.bind(("127.0.0.1", PORT))
             return PORT
-    return 0
+    return free_port()
 
 
 class _Receiver(http.server.BaseHTTPRequestHandler):
