@@ -107,7 +107,7 @@ class Photographer:
         for mode in ("light", "dark"):
             tab = self._browser.tab(width=WIDTH, height=height, dark=mode == "dark")
             tab.open(url)
-            tab.until("!!document.querySelector('main h1') && !document.querySelector('.skeleton')")
+            tab.until("!!document.querySelector('main h1') && !document.querySelector('.ghost')")
             time.sleep(2.5)  # For the digest's next message: the page is as live as its reader sees it.
             self._take(tab, f"{name}-{mode}")
 
