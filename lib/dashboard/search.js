@@ -68,6 +68,25 @@ export async function hashOf(text, { isQueue, hasRequests }) {
   return `#/jobs?${paramsOf(text)}`;
 }
 
+/** Ask for one page of GET /api/jobs after the other, until `limit` jobs are found or all are looked at. After each
+ * request it yields the page, with all that was found so far as `items`, the number of `requests`, the cursor `next`,
+ * and `back`, the cursor of the page before the first one. */
+export async function* pagesOf(params, limit, signal) {
+  const query = new URLSearchParams(params);
+  query.set("fields", "summary");
+  const items = [];
+  for (let [requests, next, back] = [0, null, null]; !requests || (next && items.length < limit); ) {
+    query.set("limit", limit - items.length);
+    if (next) query.set("cursor", next);
+    const page = await get(`api/jobs?${query}`, { signal });
+    if (!requests) back = page.back_to;
+    requests += 1;
+    next = page.next_cursor;
+    items.push(...page.items);
+    yield { ...page, items, requests, next, back };
+  }
+}
+
 /** Whether there is such a job. Each answer tells of some hundred thousand ids; after three the list goes on. */
 async function isAny(params) {
   for (let tries = 0; tries < 3; tries += 1) {

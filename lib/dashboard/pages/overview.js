@@ -4,9 +4,7 @@
 import { get } from "../api.js";
 import { tellHealth } from "../bar.js";
 import { spark } from "../charts.js";
-import {
-  button, clock, ghosts, h, icon, number, plural, seconds, setText, sum, trouble,
-} from "../kit.js";
+import { button, clock, ghosts, h, icon, number, plural, seconds, setText, sum, trouble } from "../kit.js";
 import { oldestAge_s } from "../live.js";
 import { Failing, Queues, Running } from "./overview_lists.js";
 import { Throughput } from "./throughput.js";
@@ -18,7 +16,7 @@ const LEAST_ATTEMPTS = 10;
 
 export function page(frame) {
   const overview = new Overview(frame);
-  return { title: "Overview", element: overview.element, stop: () => clearInterval(overview.timer) };
+  return { title: "Overview", element: overview.element };
 }
 
 class Overview {
@@ -42,7 +40,7 @@ class Overview {
     this.loading = h("div", { class: "panel late" }, ghosts(5));
     this.element = h("div", { class: "stack overview" }, head, this.things, this.loading, this.busy);
     frame.live.addEventListener("queues", () => this._count(), { signal: frame.signal });
-    this.timer = setInterval(() => !frame.live.isAway && !frame.live.isFrozen && this._count(), 1000);
+    frame.every(1, () => this._count());
     const failed = (problem) => this.loading.replaceChildren(trouble(problem));
     frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 60, failed });
     frame.repeat((signal) => this._readMinutes(signal), { busy_s: 10, calm_s: 60 });

@@ -4,7 +4,7 @@
 // down, so the page asks on until it has the call itself and nothing more comes behind it.
 
 import { curlOf, showCurl } from "../actions.js";
-import { get, pause, Problem } from "../api.js";
+import { get, Problem } from "../api.js";
 import {
   button, copier, ghosts, h, hollow, icon, pageOf, panel, plural, put, seconds, setText, shortId, state, trouble,
   visible,
@@ -18,7 +18,7 @@ const MOST_JOBS = 200;
 
 export function page(frame, { id }) {
   const shown = new Request(frame, id);
-  return { title: `Request ${id}`, element: shown.element, stop: () => clearInterval(shown.timer) };
+  return { title: `Request ${id}`, element: shown.element };
 }
 
 /** Pages of one trace, the newest first, as one trace. The call's span is on each page that has jobs of it. */
@@ -60,29 +60,13 @@ class Request {
       panel("What happened", null, this.fall.parts), panel("Jobs", this.note, this.list), logs);
     this.loading = h("div", { class: "panel late" }, ghosts(6));
     this.element = h("div", { class: "stack" }, this.head, this.loading, this.rest);
-    const { live } = frame;
-    const tick = () => this.isOpen && !live.isFrozen && !live.isAway && !document.hidden && this._draw();
-    this.timer = setInterval(tick, 1000);
-    this._run(frame.signal);
-  }
-
-  async _run(signal) {
-    for (let isFollowed = false; !signal.aborted; ) {
-      try {
-        this._show(await this._read(signal));
-        const stream = `api/events?request_id=${encodeURIComponent(this.id)}`;
-        if (!isFollowed) this.frame.follow(stream, () => this.waking?.abort());
-        isFollowed = true;
-      } catch (problem) {
-        if (signal.aborted) return;
-        if (!this.trace) this._fail(problem);
-        if (problem.status === 404) return;
-      }
-      this.waking = new AbortController();
-      await pause(this.isOpen ? OPEN_MS : ENDED_MS, AbortSignal.any([signal, this.waking.signal])).catch(() => {});
-      await pause(Math.max(LEAST_MS, (this.trace?.jobs.length ?? 0) * 20), signal).catch(() => {});
-      await this.frame.live.ready(signal).catch(() => {});
-    }
+    frame.every(1, () => this.isOpen && this._draw());
+    frame.watch(async (signal) => this._show(await this._read(signal)), {
+      stream: () => `api/events?request_id=${encodeURIComponent(this.id)}`,
+      rest_ms: () => (this.isOpen ? OPEN_MS : ENDED_MS),
+      least_ms: () => Math.max(LEAST_MS, (this.trace?.jobs.length ?? 0) * 20),
+      failed: (problem) => this._fail(problem),
+    });
   }
 
   /** The trace, of as many answers as it takes; later of those alone that had jobs, and of the newest jobs. */
@@ -130,8 +114,10 @@ class Request {
 
   _fail(problem) {
     setText(this.about, "");
+    if (problem.status !== 404) return put(this.loading, trouble(problem));
+    this.isOpen = false;
     const why = "No job of it is known: none was queued, or all are deleted, or their time is over.";
-    put(this.loading, problem.status === 404 ? hollow("search", "There is no such request", why) : trouble(problem));
-    if (problem.status === 404) this.element.append(this.rest.lastElementChild); // The logs tell of it still.
+    const none = h("section", { class: "panel" }, hollow("search", "There is no such request", why));
+    this.element.replaceChildren(this.head, none, this.rest.lastElementChild); // The logs tell of it still.
   }
 }

@@ -2,7 +2,7 @@
 //
 //   thingsOf(health, queues)  ->  [{kind: "dead", title: "Nobody serves the queue reports", text: "128 …", queue}]
 
-import { clockOrDay, counted, number, plural } from "../kit.js";
+import { capital, clockOrDay, counted, number, plural } from "../kit.js";
 
 /** Trouble's code -> how bad it is (dead: red, retried: amber), its title, and that of many queues at once. */
 const TROUBLES = {
@@ -13,8 +13,6 @@ const TROUBLES = {
   paused: ["retried", (queue) => `${queue} is paused`, (queues) => `${queues} are paused`],
 };
 const MOST_ALIKE = 3; // So many queues with one trouble are told one by one; more of them together.
-
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function thingsOf(health, queues) {
   const told = new Set(health.warnings.filter((one) => one.code === "queue_unserved").map((one) => one.queue));
