@@ -107,7 +107,8 @@ class Photographer:
         for mode in ("light", "dark"):
             tab = self._browser.tab(width=WIDTH, height=height, dark=mode == "dark")
             tab.open(url)
-            tab.until("!!document.querySelector('main h1') && !document.querySelector('.ghost')")
+            waits = "[...document.querySelectorAll('.ghost')].some(one => one.checkVisibility())"
+            tab.until(f"!!document.querySelector('main h1') && !{waits}")
             time.sleep(2.5)  # For the digest's next message: the page is as live as its reader sees it.
             self._take(tab, f"{name}-{mode}")
 
