@@ -35,13 +35,13 @@ export class Problem extends Error {
     this.requestId = requestId;
   }
   get sentence() {
-    const text = capital(this.message);
-    return this.status ? `${text}. (${this.status}, request ${this.requestId})` : `${text}.`;
+    const text = capital(this.message).replace(/\.?$/, ".");
+    return this.status ? `${text} (${this.status}, request ${this.requestId})` : text;
   }
 }
 
 /** An id that whoever greps the logs for `dash-` finds. crypto.randomUUID is missing on plain http. */
-export function newRequestId() {
+function newRequestId() {
   const bytes = [...crypto.getRandomValues(new Uint8Array(16))];
   const hex = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
   return `dash-${hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")}`;

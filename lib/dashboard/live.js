@@ -34,7 +34,7 @@ async function withStream(work) {
 
 /** A parser of Server-Sent Events: feed(text) calls heard({event, id, data}) for each message, and commented(text) for
  * each comment. https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation */
-export class EventParser {
+class EventParser {
   constructor(heard, commented = () => {}) {
     Object.assign(this, { heard, commented, rest: "", id: "", event: "", data: [], retry_ms: 2000 });
   }

@@ -131,15 +131,21 @@ class LivePage(BrowserCase):
         self.assertEqual(0, self.tab.count(".banner"))
 
     def test_a_page_that_is_opened_while_redis_is_away_comes_by_itself(self) -> None:
+        job_id = self.post("noop", {})
         self.redis.stop()
         try:
             tab = self.opened()
+            form = self.opened(f"#/jobs/new?like={job_id}")
+            form.wait_for(".hollow", "Redis is not available")
+            tab.bring_to_front()
             tab.wait_for(".banner", "Redis does not answer")
         finally:
             self.redis.start()
 
         tab.wait_for(".queues", "default", within_s=20)
         tab.wait_for("#live", "Live")
+        form.bring_to_front()
+        form.wait_for("form .main", "Post the job")
 
     def test_seven_windows_side_by_side_load_and_leave_room_for_an_eighth(self) -> None:
         """A browser opens six connections to a host, and each of these pages wants two for good."""

@@ -117,7 +117,8 @@ class Sweep {
     return this.kind.path === "redrive" && state === "dead" ? rest : this.filter;
   }
   _post(queue, more) {
-    return post(`api/queues/${queue}/${this.kind.path}`, { ...this.body, ...more }, { signal: this.ask.signal });
+    const path = `api/queues/${encodeURIComponent(queue)}/${this.kind.path}`; // The name may be of an address.
+    return post(path, { ...this.body, ...more }, { signal: this.ask.signal });
   }
   _curl() {
     const path = (queue) => `api/queues/${queue}/${this.kind.path}`;
