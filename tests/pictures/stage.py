@@ -114,6 +114,7 @@ class Stage:
         """It reads the dashboard's files when it starts: so the pages are those that lie on the disk by now."""
         self.server.stop()
         self.server.start()
+        self.server.wait_for("server.started", 2)
         self.server.wait_until_ready()
 
     def make_schedules(self) -> None:
