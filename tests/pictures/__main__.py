@@ -12,13 +12,14 @@ from prod.local.packages import install
 from tests.browser.client import CHROMIUM, WHY_NOT, Chromium
 from tests.browser.tab import Tab
 from tests.pictures import terminal, traffic
-from tests.pictures.stage import Stage
+from tests.pictures.stage import WORKFLOW, Stage
 
 FOLDER = Path(__file__).resolve().parents[2] / "prod" / "pictures"
 REQUEST = "order-4711"
 WIDTH = 1280
 FONTS = {"apt-get": ("fonts-inter", "fonts-dejavu-core")}
 PAGES = {
+    "workflow": ("#/workflows/{workflow}", 760),
     "overview": ("#/", 980),
     "queue": ("#/queues/images", 980),
     "schedules": ("#/schedules", 980),
@@ -45,9 +46,11 @@ def main() -> int:
         _story(stage, photographer)
         stage.make_schedules()
         traffic.run(stage, options.minutes)
+        stage.start_server_anew()
+        workflow = stage.post("/api/workflows", WORKFLOW)
         photographer.page("request", f"{stage.server.url}/#/requests/{REQUEST}", 700)
         for name, (hash, height) in PAGES.items():
-            photographer.page(name, f"{stage.server.url}/{hash}", height)
+            photographer.page(name, f"{stage.server.url}/{hash.format(workflow=workflow['id'])}", height)
     return 0
 
 
@@ -104,7 +107,8 @@ class Photographer:
         for mode in ("light", "dark"):
             tab = self._browser.tab(width=WIDTH, height=height, dark=mode == "dark")
             tab.open(url)
-            tab.until("document.querySelector('main h1') && !document.querySelector('.skeleton')")
+            waits = "[...document.querySelectorAll('.ghost')].some(one => one.checkVisibility())"
+            tab.until(f"!!document.querySelector('main h1') && !{waits}")
             time.sleep(2.5)  # For the digest's next message: the page is as live as its reader sees it.
             self._take(tab, f"{name}-{mode}")
 

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Self
 
+from prod.local.processes import free_port
 from tests.private_redis import PrivateRedis
 from tests.processes import Server, Worker
 from tests.smtp_server import SmtpServer
@@ -49,6 +50,36 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     },
 }
 
+# The photos of a new shoe: the original is fetched, cut to sizes, checked, and told to the shop.
+WORKFLOW: dict[str, Any] = {
+    "name": "new shoe",
+    "jobs": {
+        "original": {"type": "thumbnail", "payload": {"image": "shoes-90.jpg", "width": 4000}},
+        **{
+            f"size-{width}": {"type": "thumbnail", "payload": {"image": image, "width": width}, "after": ["original"]}
+            for width, image in ((160, "shoes-90.jpg"), (320, "shoes-90.jpg"), (640, "shoes-90.jpg"))
+        },
+        "banner": {
+            "type": "thumbnail",
+            "payload": {"image": "banner.txt", "width": 1600},
+            "after": ["original"],
+            "optional": True,
+            "max_attempts": 1,
+        },
+        "stock": {"type": "stock.import", "payload": {"file": "shoes-90.csv", "rows": 300}},
+        "catalogue": {
+            "type": "invoice",
+            "payload": {"order": 90},
+            "after": ["size-160", "size-320", "size-640", {"job": "banner", "on": "ended"}, "stock"],
+        },
+        "newsletter": {
+            "type": "email",
+            "payload": {"to": "all@shop.example", "subject": "A new shoe", "text": "…"},
+            "after": ["catalogue"],
+        },
+    },
+}
+
 
 class Stage:
     """server, worker, smtp: the processes. hook: the address of the receiver of webhooks."""
@@ -79,6 +110,13 @@ class Stage:
     def __exit__(self, *fault: object) -> None:
         self._stack.close()
 
+    def start_server_anew(self) -> None:
+        """It reads the dashboard's files when it starts: so the pages are those that lie on the disk by now."""
+        self.server.stop()
+        self.server.start()
+        self.server.wait_for("server.started", 2)
+        self.server.wait_until_ready()
+
     def make_schedules(self) -> None:
         for name, schedule in SCHEDULES.items():
             self.ask("PUT", f"/api/schedules/{name}", schedule)
@@ -100,7 +138,7 @@ def _port() -> int:
         with contextlib.suppress(OSError):
             tried.bind(("127.0.0.1", PORT))
             return PORT
-    return 0
+    return free_port()
 
 
 class _Receiver(http.server.BaseHTTPRequestHandler):
