@@ -868,9 +868,9 @@ class Node(LiveCase):
         self.assertEqual([4, *[2, 1] * 3], list(map(len, asked)))
 
     def test_no_server_is_told_and_a_certificate_is_looked_at(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            url = "http://127.0.0.1:{1}".format(*listening.getsockname())
-        with ScriptedServer(tls=own_certificate(self)[0]) as server:
+        with socket.socket() as taken, ScriptedServer(tls=own_certificate(self)[0]) as server:
+            taken.bind(("127.0.0.1", 0))  # Nobody listens there, and no other test can.
+            url = "http://127.0.0.1:{1}".format(*taken.getsockname())
             self.tell(("unreached", url), ("certificate", server.url))
         self.assertEqual([], server.asked)
 
