@@ -19,6 +19,7 @@ from typing import NamedTuple
 from lib.api.cursor import PagePlace
 from lib.api.job_search import PAGE_BYTES, SEARCH_S, JobSearch
 from lib.jobs.job import JobRecord
+from lib.queue.ended_lists import EndedLists
 from lib.queue.job_store import JobStore
 from lib.queue.listing import MOST_LOOKED_AT, Cursor, ListingPart, ListWalk, Order, Wanted
 from lib.queue.unreadable import Unreadable
@@ -105,9 +106,10 @@ class JobPages:
         found = _Found(wanted, limit, show)
         end = place.cursor if place else None
         is_enough = self._enough(wanted, limit)
-        looked_through, first, part = 0, None, None
+        looked_through, first, part, ended = 0, None, None, EndedLists()
         while part is None or (end and not is_enough(len(found.items), looked_through)):
-            part = await self._next_part(queues, wanted, end, limit - len(found.items), walk, is_first=part is None)
+            most = limit - len(found.items)
+            part = await self._next_part(queues, wanted, end, most, walk, ended, is_first=part is None)
             looked_through += part.seen
             first = first or part
             async for job_place, record in self._search.records(part.jobs):
@@ -125,16 +127,24 @@ class JobPages:
         return Page(items, walk.order, behind, before, looked_at, part.of, part.unreadable)
 
     async def _next_part(
-        self, queues: list[str], wanted: Wanted, end: Cursor | None, limit: int, walk: ListWalk, *, is_first: bool
+        self,
+        queues: list[str],
+        wanted: Wanted,
+        end: Cursor | None,
+        limit: int,
+        walk: ListWalk,
+        ended: EndedLists,
+        *,
+        is_first: bool,
     ) -> ListingPart:
         # Of a text that is sought, page.lua finds jobs that do not show it: none of them may take another's place.
         most = limit if wanted.sought is None else MOST_LOOKED_AT * max(1, len(queues))
         # WHY not of many queues: each is asked by a call of its own, and a POST would wait behind those of all readers.
         if is_first and len(queues) <= FEW_QUEUES:
-            part = await self._job_store.page(queues, wanted, end, most, walk)
+            part = await self._job_store.page(queues, wanted, end, most, walk, ended)
         else:
             async with self._search.one_at_a_time:
-                part = await self._job_store.page(queues, wanted, end, most, walk)
+                part = await self._job_store.page(queues, wanted, end, most, walk, ended)
         if not part.is_order_known:
             raise OrderUnknownError
         return part

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from lib.jobs.job import JobRecord
+from lib.queue.ended_lists import EndedLists
 from lib.queue.job_store import JobStore
 from lib.queue.listing import Cursor, ListingPart, Wanted
 
@@ -36,9 +37,10 @@ class JobSearch:
     ) -> ListingPart:
         """The places of the next jobs behind `after` that fit, newest first, `limit` at most. It takes little over
         search_s."""
+        ended = EndedLists()
 
         async def ask(place: Cursor | None, most: int) -> ListingPart:
-            return await self._job_store.page(queues, wanted, place, most)
+            return await self._job_store.page(queues, wanted, place, most, ended=ended)
 
         return await self._until(wanted.enough(limit), ask, after, limit, search_s)
 

@@ -22,6 +22,7 @@ from lib.jobs.parents import Results, results_from
 from lib.jobs.state import WAITING
 from lib.queue.bulk_changes import BulkChanges, unique_key_of
 from lib.queue.callback_store import Callbacks
+from lib.queue.ended_lists import EndedLists
 from lib.queue.enqueuer import TAGS_SINCE, Enqueuer
 from lib.queue.fleet import Fleet, UpgradeGate
 from lib.queue.framing import shown_text
@@ -125,17 +126,25 @@ class JobStore:
         return [found[job_id] for job_id in job_ids if job_id in found]
 
     async def page(
-        self, queues: list[str], wanted: Wanted, after: Cursor | None, limit: int, walk: ListWalk = NEWEST_FIRST
+        self,
+        queues: list[str],
+        wanted: Wanted,
+        after: Cursor | None,
+        limit: int,
+        walk: ListWalk = NEWEST_FIRST,
+        ended: EndedLists | None = None,
     ) -> ListingPart:
         """The next jobs of these queues that fit `wanted`, in the order of the walk: `limit` at most.
 
         A page may be short, or empty, with more jobs behind it: Redis looks at 800 jobs a call, or at 5,000 ids for the
         jobs of a request. Only ids are returned; the jobs are not read. A queue whose keys are broken is left out, and
-        named in `unreadable`.
+        named in `unreadable`. ended: of the search to which the page belongs.
         """
-        parts = wanted.parts()
-        merge = functools.partial(merged, limit=limit, is_up=walk.is_up, is_sieved=parts[0].is_sieved(walk.order))
-        of_each = [part.arguments(after, limit, len(queues) * len(parts), walk) for part in parts]
+        ended = ended or EndedLists()
+        parts, is_sieved = wanted.parts(), wanted.parts()[0].is_sieved(walk.order)
+        merge = functools.partial(merged, limit=limit, is_up=walk.is_up, is_sieved=is_sieved)
+        asked, known = ended.left(queues), ended.parts_behind(after, walk, is_sieved=is_sieved)
+        of_each = [part.arguments(after, limit, len(asked) * len(parts), walk) for part in parts]
 
         async def ask(queue: str) -> ListingPart:
             pages = []
@@ -143,11 +152,12 @@ class JobStore:
                 reply = await self._scripts.call("page", self._keys.base(queue), *arguments)
                 with understood(queue):
                     pages.append(page_from(reply))
-            return pages[0] if len(pages) == 1 else merge(pages)
+            page = pages[0] if len(pages) == 1 else merge(pages)
+            ended.note(queue, page)
+            return page
 
-        answers = await each_readable(queues, ask)
-        pages = [answer for answer in answers if not isinstance(answer, Unreadable)]
-        page = merge(pages)
+        answers = await each_readable(asked, ask)
+        page = merge([*known, *(answer for answer in answers if not isinstance(answer, Unreadable))])
         return page._replace(unreadable=tuple(one for one in answers if isinstance(one, Unreadable)))
 
     async def page_of_oldest(self, queue: str, wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:

@@ -13,7 +13,7 @@ from lib.jobs.backoff import Backoff
 from lib.jobs.job import NewJob
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import STATES
-from lib.queue.listing import Order, Wanted
+from lib.queue.listing import MOST_SEARCHED, Order, Wanted
 from tests.redis.case import TRACE, ending, ids_of
 from tests.redis.paged import OTHER_QUEUE, PageCase
 
@@ -200,12 +200,56 @@ class FewAmongMany(PageCase):
             self.assertEqual(ids[::-1], page.items)
 
 
+class ShortAndLong(PageCase):
+    """One long list among many that are short."""
+
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.short = [f"of-many-{number}" for number in range(FEW_QUEUES)]
+        self.queue_names = ["q", *self.short]
+        await asyncio.gather(*[self.job_store.enqueue(self.a_job(queue=queue)) for queue in self.short])
+        await self.enqueue_many(4 * MOST_SEARCHED)
+
+    async def calls(self, wanted: Wanted) -> tuple[list[Page], int]:
+        """The pages to the end, and how many calls of Redis they took."""
+        self.client.config_resetstat()
+        pages = [await self.page(wanted, None, "newest", 50)]
+        while (place := pages[-1].next) is not None:
+            pages.append(await self.page(wanted, place, "newest", 50))
+        found = self.client.info("commandstats")
+        return pages, sum(
+            found.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("evalsha_ro", "evalsha", "fcall_ro")
+        )
+
+    async def test_short_lists_are_asked_once_in_a_search_and_the_long_one_with_larger_bites(self) -> None:
+        pages, calls = await self.calls(Wanted(sought="nowhere"))
+
+        self.assertEqual([(len(self.short) + 4 * MOST_SEARCHED,) * 2], [(page.looked_at, page.of) for page in pages])
+        self.assertIn(calls, range(len(self.queue_names), len(self.queue_names) + 12))
+
+    async def test_what_short_lists_have_comes_in_its_place(self) -> None:
+        last = [self.a_job(queue=queue) for queue in self.short[:7]]
+        for job in last:
+            await self.job_store.enqueue(job)
+        first = await self.enqueue_many(3)
+        pages, _ = await self.calls(Wanted("ready", sought="noop"))
+        ids = [job_id for page in pages for job_id in page.items]
+
+        self.assertEqual(len(self.short) + 4 * MOST_SEARCHED + 10, len(ids))
+        self.assertEqual(len(ids), len(set(ids)))
+        self.assertEqual(first[::-1] + [job.job_id for job in reversed(last)], ids[:10])
+        self.assertEqual(set(self.short), {job_id.rpartition("-")[0] for job_id in ids[-len(self.short) :]})
+
+
 class Oracle(PageCase):
     """Of two texts that no job shows, one is hidden in jobs: every page is the same for both, to the last number."""
 
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
-        self.queue_names = ["q", OTHER_QUEUE]
+        self.queue_names = ["q", OTHER_QUEUE, "short"]
+        for password in ("hunter2", "hunter2", "other"):
+            spec = JobSpec("noop", {"password": password}, "r", TRACE, 5, 60.0, Backoff())
+            await self.job_store.enqueue(NewJob(self.ids.new("short", "r"), "normal", spec.to_text()))
 
     async def make(self, payload: dict[str, Any], count: int = 1, **times: Any) -> list[str]:
         spec = JobSpec("noop", payload, "r", TRACE, 5, 60.0, Backoff())
