@@ -19,8 +19,8 @@ from typing import NamedTuple
 from lib.api.cursor import PagePlace
 from lib.api.job_search import PAGE_BYTES, SEARCH_S, JobSearch
 from lib.jobs.job import JobRecord
-from lib.queue.ended_lists import EndedLists
 from lib.queue.job_store import JobStore
+from lib.queue.known_parts import KnownParts
 from lib.queue.listing import MOST_LOOKED_AT, Cursor, ListingPart, ListWalk, Order, Wanted
 from lib.queue.unreadable import Unreadable
 
@@ -106,10 +106,10 @@ class JobPages:
         found = _Found(wanted, limit, show)
         end = place.cursor if place else None
         is_enough = self._enough(wanted, limit)
-        looked_through, first, part, ended = 0, None, None, EndedLists()
+        looked_through, first, part, known = 0, None, None, KnownParts()
         while part is None or (end and not is_enough(len(found.items), looked_through)):
             most = limit - len(found.items)
-            part = await self._next_part(queues, wanted, end, most, walk, ended, is_first=part is None)
+            part = await self._next_part(queues, wanted, end, most, walk, known, is_first=part is None)
             looked_through += part.seen
             first = first or part
             async for job_place, record in self._search.records(part.jobs):
@@ -133,7 +133,7 @@ class JobPages:
         end: Cursor | None,
         limit: int,
         walk: ListWalk,
-        ended: EndedLists,
+        known: KnownParts,
         *,
         is_first: bool,
     ) -> ListingPart:
@@ -141,10 +141,10 @@ class JobPages:
         most = limit if wanted.sought is None else MOST_LOOKED_AT * max(1, len(queues))
         # WHY not of many queues: each is asked by a call of its own, and a POST would wait behind those of all readers.
         if is_first and len(queues) <= FEW_QUEUES:
-            part = await self._job_store.page(queues, wanted, end, most, walk, ended)
+            part = await self._job_store.page(queues, wanted, end, most, walk, known)
         else:
             async with self._search.one_at_a_time:
-                part = await self._job_store.page(queues, wanted, end, most, walk, ended)
+                part = await self._job_store.page(queues, wanted, end, most, walk, known)
         if not part.is_order_known:
             raise OrderUnknownError
         return part

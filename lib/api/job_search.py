@@ -11,8 +11,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from lib.jobs.job import JobRecord
-from lib.queue.ended_lists import EndedLists
 from lib.queue.job_store import JobStore
+from lib.queue.known_parts import KnownParts
 from lib.queue.listing import Cursor, ListingPart, Wanted
 
 SEARCH_S = 0.5
@@ -37,10 +37,10 @@ class JobSearch:
     ) -> ListingPart:
         """The places of the next jobs behind `after` that fit, newest first, `limit` at most. It takes little over
         search_s."""
-        ended = EndedLists()
+        known = KnownParts()
 
         async def ask(place: Cursor | None, most: int) -> ListingPart:
-            return await self._job_store.page(queues, wanted, place, most, ended=ended)
+            return await self._job_store.page(queues, wanted, place, most, known=known)
 
         return await self._until(wanted.enough(limit), ask, after, limit, search_s)
 

@@ -22,7 +22,6 @@ from lib.jobs.parents import Results, results_from
 from lib.jobs.state import WAITING
 from lib.queue.bulk_changes import BulkChanges, unique_key_of
 from lib.queue.callback_store import Callbacks
-from lib.queue.ended_lists import EndedLists
 from lib.queue.enqueuer import TAGS_SINCE, Enqueuer
 from lib.queue.fleet import Fleet, UpgradeGate
 from lib.queue.framing import shown_text
@@ -30,6 +29,7 @@ from lib.queue.job_log import LogLine, lines_from
 from lib.queue.job_record import record_from
 from lib.queue.kept_answers import KeptAnswers
 from lib.queue.keys import RedisKeys
+from lib.queue.known_parts import KnownParts
 from lib.queue.listing import NEWEST_FIRST, Cursor, ListingPart, ListWalk, Order, Wanted, merged, page_from
 from lib.queue.named_jobs import NamedJobs
 from lib.queue.notices import Notices
@@ -132,18 +132,18 @@ class JobStore:
         after: Cursor | None,
         limit: int,
         walk: ListWalk = NEWEST_FIRST,
-        ended: EndedLists | None = None,
+        known: KnownParts | None = None,
     ) -> ListingPart:
         """The next jobs of these queues that fit `wanted`, in the order of the walk: `limit` at most.
 
         A page may be short, or empty, with more jobs behind it: Redis looks at 800 jobs a call, or at 5,000 ids for the
         jobs of a request. Only ids are returned; the jobs are not read. A queue whose keys are broken is left out, and
-        named in `unreadable`. ended: of the search to which the page belongs.
+        named in `unreadable`. known: of the search to which the page belongs.
         """
-        ended = ended or EndedLists()
+        known = known or KnownParts()
         parts, is_sieved = wanted.parts(), wanted.parts()[0].is_sieved(walk.order)
         merge = functools.partial(merged, limit=limit, is_up=walk.is_up, is_sieved=is_sieved)
-        asked, known = ended.left(queues), ended.parts_behind(after, walk, is_sieved=is_sieved)
+        asked, kept = known.to_ask(queues, after, walk), known.behind(after, walk, is_sieved=is_sieved)
         of_each = [part.arguments(after, limit, len(asked) * len(parts), walk) for part in parts]
 
         async def ask(queue: str) -> ListingPart:
@@ -153,11 +153,11 @@ class JobStore:
                 with understood(queue):
                     pages.append(page_from(reply))
             page = pages[0] if len(pages) == 1 else merge(pages)
-            ended.note(queue, page)
+            known.note(queue, page)
             return page
 
         answers = await each_readable(asked, ask)
-        page = merge([*known, *(answer for answer in answers if not isinstance(answer, Unreadable))])
+        page = merge([*kept, *(answer for answer in answers if not isinstance(answer, Unreadable))])
         return page._replace(unreadable=tuple(one for one in answers if isinstance(one, Unreadable)))
 
     async def page_of_oldest(self, queue: str, wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
