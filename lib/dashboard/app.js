@@ -266,6 +266,8 @@ async function start() {
   });
   takeKeys(frameKeys, () => shown?.keys ?? {}, places);
   addEventListener("hashchange", () => caller && route());
+  const wanted = find(location.hash);
+  if (wanted) import(`./pages/${wanted.file}.js`).catch(() => {}); // It comes while the key is asked about.
   for (;;) {
     try {
       caller = await signIn(signedOut);
