@@ -8,7 +8,7 @@ bookmark.py. It may see some events twice, and never misses one in silence: wher
 `event: reset` tells the reader to read the jobs anew.
 
 If no message has come for BOOKMARK_S, `event: bookmark` brings the id alone. A heartbeat, a comment, comes every
-HEARTBEAT_S. With `digest_s` the stream tells of queues instead: digests.py.
+HEARTBEAT_S. With `digest_s` the stream tells of queues instead: digests.py. Either is gzipped for who accepts gzip.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ from lib.queue.census_board import CensusBoard
 from lib.queue.event_stream import Entry, EventStream
 from lib.queue.job_store import JobStore
 from lib.web import query
+from lib.web.compression import compressed_stream
 from lib.web.drain import Drain
 from lib.web.router import Call
 
@@ -77,7 +78,7 @@ class EventOperations:
             await self._events.names(wanted.queues)  # With Redis away the answer is a 503.
             self._expect_room()
             pieces = self._counted(self._digests.pieces(call.request, wanted.queues, digest_s, for_s))
-            return _as_stream(pieces)
+            return _as_stream(call.request, pieces)
         # Asked before the answer begins: with Redis away the answer is a 503. From `listen` on no event is missed.
         names = await self._events.names(wanted.queues)
         now_ms, newest = await self._events.listen(names)
@@ -90,7 +91,7 @@ class EventOperations:
         self._expect_room()
         known_id = (last_id or "") if resumed else str(mark) if first else ""
         pieces = self._counted(self._pieces(call.request, wanted, mark, first, known_id, for_s))
-        return _as_stream(pieces)
+        return _as_stream(call.request, pieces)
 
     def _expect_room(self) -> None:
         """Raises TooManyConnections. To be checked last, with no await before `_counted` counts the reader: else all
@@ -243,9 +244,12 @@ class _RequestIds:
         return found, is_sure
 
 
-def _as_stream(pieces: AsyncGenerator[bytes, None]) -> Response:
-    """nginx holds an answer back until it has a few KB of it, if this field does not forbid that."""
-    return StreamedResponse(200, with_retry(pieces), [("X-Accel-Buffering", "no")], content_type="text/event-stream")
+def _as_stream(request: Request, pieces: AsyncGenerator[bytes, None]) -> Response:
+    """nginx holds an answer back until it has a few KB of it, if X-Accel-Buffering does not forbid that. The stream may
+    be gzipped: names of queues, states, and ids of jobs, which open nothing without a key, are no secrets."""
+    headers = [("X-Accel-Buffering", "no")]
+    response = StreamedResponse(200, with_retry(pieces), headers, content_type="text/event-stream")
+    return compressed_stream(request, response)
 
 
 def readable_s(for_s: float | None, expires_s: float | None, now_s: float) -> float | None:

@@ -1,7 +1,7 @@
 // What changes a job: each is a dialog that says in words what will happen, has the same as curl, and one button.
 
 import { call } from "./api.js";
-import { button, copier, escaped, h, quoted, showDialog } from "./kit.js";
+import { button, copier, escaped, h, quoted, setText, showDialog, visible } from "./kit.js";
 
 /** A request as curl; $KEY stands for the key, which is not shown. path: "api/jobs", below the page. body: as text.
  * headers: more fields of it. */
@@ -30,7 +30,7 @@ export function showCurl(title, text, note) {
 }
 
 /** A dialog of one act: what will happen, the same as curl, and one button that says what it does.
- * `act`, to be set, does it and returns the sentence of what has happened; nothing: the dialog closes. */
+ * `act`, to be set, does it and returns what has happened, a sentence or an element; nothing: the dialog closes. */
 export class Ask {
   constructor(frame, { title, label = "…", kind = "main", curl = "", leave = "Close" }, ...content) {
     this.controller = new AbortController();
@@ -53,8 +53,9 @@ export class Ask {
     await this.try(async () => {
       const said = await this.act();
       if (said === undefined) return this.dialog.close();
-      this.told.replaceChildren(h("p", {}, said));
+      this.told.replaceChildren(said);
       this.does.hidden = true;
+      setText(this.shut, "Close");
       this.shut.focus();
     });
     this.does.disabled = false;
@@ -74,9 +75,9 @@ export class Ask {
 
 /** A problem in words, with the faults that it names. */
 export function problemBox({ sentence, errors }, faults = errors) {
-  const rows = faults.map(({ pointer, detail }) => h("li", {}, h("code", {}, pointer), ` ${detail}`));
+  const rows = faults.map(({ pointer, detail }) => h("li", {}, h("code", {}, visible(pointer)), " ", visible(detail)));
   const list = rows.length ? [h("ul", { class: "small soft" }, rows)] : [];
-  return [h("p", { class: "dead", role: "alert" }, sentence), ...list];
+  return [h("p", { class: "dead", role: "alert" }, visible(sentence)), ...list];
 }
 
 /** Ask before a request is sent. words: what will happen, texts or elements. done(answer) is called after it. What

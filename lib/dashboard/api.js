@@ -7,7 +7,7 @@
 // Addresses are relative to the page, so that all works below any prefix. A request is given up after 20 s. A 429 is
 // waited for as long as the server asks (half a minute at most, twice) before it becomes a problem.
 
-import { learnTime } from "./kit.js";
+import { capital, learnTime } from "./kit.js";
 import { parse } from "./json.js";
 
 const PATIENCE_MS = 20_000;
@@ -35,7 +35,7 @@ export class Problem extends Error {
     this.requestId = requestId;
   }
   get sentence() {
-    const text = this.message.charAt(0).toUpperCase() + this.message.slice(1);
+    const text = capital(this.message);
     return this.status ? `${text}. (${this.status}, request ${this.requestId})` : `${text}.`;
   }
 }
@@ -66,6 +66,13 @@ export async function call(method, path, { body, signal, headers, exact = false 
     news.dispatchEvent(new CustomEvent("waiting", { detail: wait_s }));
     await pause(wait_s * 1000, signal).finally(() => news.dispatchEvent(new Event("going-on")));
   }
+}
+
+/** The text of an answer, for whoever must know how its numbers are written. Throws Problem. */
+export async function getText(path, { signal }) {
+  const reply = await send("GET", path, { signal });
+  if (!reply.ok) throw await problemOf(reply);
+  return reply.text();
 }
 
 async function valueOf(reply, read) {

@@ -1,4 +1,4 @@
-// The start of the dashboard, and what all pages share: routes, focus, titles, keys, the state of the link.
+// The start of the dashboard: routes, focus, titles, search, sign-in and -out. frame.js is what each page gets of it.
 //
 // HOW A PAGE IS ADDED
 // 1. pages/queue.js, a module of its own, loaded when it is first seen:
@@ -17,22 +17,13 @@
 // 3. A row in ROUTES of tests/browser/test_pages.py: audit, sizes and complaints are tested by that.
 // New icons are symbols of index.html. Styles of one page go into pages.css; those of schedules and workflows stand in
 // plans.css.
-//
-// What `frame` has:
-//    frame.can("write")        whether the key allows it: a button is not made where it does not (read < write < admin)
-//    frame.link("#/jobs", {}, "Jobs")    an <a>, or, where no page is there (yet), a <span>
-//    frame.repeat(read, …)     read(signal) now, and again when something has changed; not while nobody looks
-//    frame.signal              aborted when the page is left; give it to every request and listener
-//    frame.follow(path, heard) messages of one job or request, as they come
-//    frame.live                live.js: queues as they change
-//    frame.title("…")          another title, once it is known
-//    frame.go("#/…")           go there
 
 import { pause } from "./api.js";
-import { banner, setTheme, tellCaller, tellDead, tellOf, turnTheme } from "./bar.js";
+import { banner, forgetRecent, setTheme, tellCaller, tellDead, tellOf, tellRecent, turnTheme } from "./bar.js";
+import { Frame } from "./frame.js";
 import { button, h, hollow } from "./kit.js";
 import { showHelp, takeKeys } from "./keys.js";
-import { keepFollowing, Live } from "./live.js";
+import { Live } from "./live.js";
 import { forgetSearches, hashOf, keepSearch } from "./search.js";
 import { signIn, signInAgain, signOut } from "./signin.js";
 
@@ -59,7 +50,6 @@ const ROUTES = [
 
 const main = document.getElementById("main");
 const live = new Live();
-const RANKS = ["read", "write", "admin"];
 let caller = null;
 let shown = null;
 
@@ -72,6 +62,8 @@ function find(hash) {
   }
   return null;
 }
+
+const has = (hash) => find(hash) !== null;
 
 function fit(pattern, path) {
   if (pattern.length !== path.length) return null;
@@ -91,64 +83,6 @@ function decoded(text) {
   }
 }
 
-class Frame {
-  constructor(controller) {
-    this.controller = controller;
-    this.signal = controller.signal;
-    this.live = live;
-    this.caller = caller;
-  }
-  can(scope) {
-    return RANKS.indexOf(this.caller?.scope) >= RANKS.indexOf(scope);
-  }
-  go(hash) {
-    location.hash = hash;
-  }
-  link(hash, props, ...children) {
-    return find(hash) ? h("a", { href: hash, ...props }, children) : h("span", { class: props.class }, children);
-  }
-  has(hash) {
-    return find(hash) !== null;
-  }
-  title(text) {
-    document.title = `${text} · Waybill`;
-  }
-  /** Call read(signal) now; busy_s after its end, if a digest has come since it began; else calm_s after. Never two at
-   * a time, and none while the tab is hidden, frozen, or Redis is away. failed(problem): what to show where the first
-   * one fails; later the old numbers stay. */
-  async repeat(read, { busy_s, calm_s = busy_s * 6, failed = () => {} }) {
-    let hasRead = false;
-    while (!this.signal.aborted) {
-      const seen = live.changes;
-      try {
-        await read(this.signal);
-        hasRead = true;
-      } catch (problem) {
-        if (this.signal.aborted) return;
-        if (!hasRead) failed(problem);
-      }
-      await this._rest(seen, busy_s, calm_s).catch(() => {});
-    }
-  }
-  /** Follow one job or request: heard(message). The stream is let go of while the tab is hidden or frozen. */
-  async follow(path, heard, signal = this.signal) {
-    while (!signal.aborted) {
-      await live.ready(signal).catch(() => {});
-      const cut = new AbortController();
-      const look = () => ["hidden", "frozen"].includes(live.name) && cut.abort();
-      live.addEventListener("state", look, { signal: cut.signal });
-      await keepFollowing(path, heard, AbortSignal.any([signal, cut.signal]));
-      cut.abort();
-    }
-  }
-  async _rest(seen, busy_s, calm_s) {
-    const until_ms = Date.now() + calm_s * 1000;
-    await pause(busy_s * 1000, this.signal);
-    while (live.changes === seen && Date.now() < until_ms) await pause(250, this.signal);
-    await live.ready(this.signal);
-  }
-}
-
 /** Show the page of the address. */
 async function route() {
   shown?.stop();
@@ -159,7 +93,8 @@ async function route() {
   try {
     const module = found ? await import(`./pages/${found.file}.js`) : { page: missing };
     if (shown !== mine) return;
-    made = module.page(new Frame(controller), found?.params);
+    made = module.page(new Frame(controller, { live, caller, has }), found?.params);
+    if (found?.file === "queue") tellRecent(found.params.queue);
   } catch (fault) {
     if (shown !== mine) return;
     console.warn(fault);
@@ -209,9 +144,11 @@ function unloaded() {
 async function search(event) {
   event.preventDefault();
   const text = event.target.elements.find.value.trim();
-  const where = { isQueue: (name) => live.queues.has(name), hasRequests: find("#/requests/a") !== null };
+  const where = { isQueue: (name) => live.queues.has(name), hasRequests: has("#/requests/a") };
   if (text) keepSearch(text);
-  location.hash = text ? await hashOf(text, where) : "#/jobs";
+  const from = shown;
+  const hash = text ? await hashOf(text, where) : "#/jobs";
+  if (shown === from) location.hash = hash; // Whoever has gone elsewhere meanwhile is left there.
 }
 
 /** What the search field offers is loaded when somebody goes there for the first time; it can be used without. */
@@ -228,6 +165,7 @@ async function signedOut() {
   live.queues.clear();
   tellDead();
   forgetSearches();
+  forgetRecent();
   caller = await signInAgain();
   begin();
 }
@@ -239,7 +177,7 @@ function begin() {
 }
 
 const frameKeys = {
-  "/": ["find anything", () => document.getElementById("find").focus(), () => find("#/jobs")],
+  "/": ["find anything", () => document.getElementById("find").focus(), () => has("#/jobs")],
   "?": ["this help", () => help()],
   t: ["light or dark", turnTheme],
   " ": ["freeze the page: nothing moves until pressed again", () => live.freeze(!live.isFrozen)],

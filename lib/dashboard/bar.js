@@ -3,6 +3,9 @@
 import { news } from "./api.js";
 import { button, h, icon, number, seconds, setText, sum, tellTime } from "./kit.js";
 
+const RECENT = "waybill-queues";
+const MOST_RECENT = 5;
+
 let live = null;
 
 /** Tell from now on what `source`, a Live, says of the link. */
@@ -11,6 +14,7 @@ export function tellOf(source) {
   live.addEventListener("state", tellState);
   live.addEventListener("queues", tellDead);
   live.addEventListener("queues", tellVersion);
+  live.addEventListener("queues", () => tellRecent());
   live.addEventListener("upgraded", () => {
     const reload = button("Reload", { kind: "tiny", on: { click: () => location.reload() } });
     const told = h("span", { role: "alert" }, "Waybill was upgraded.");
@@ -75,6 +79,32 @@ export function tellDead() {
   link.querySelector(".count")?.remove();
   if (dead) link.append(h("span", { class: "count hot num", title: `${number(dead)} dead jobs` }, number(dead)));
 }
+
+/** The queues whose pages were opened last, in the side, each with the number of its jobs that wait. `name`: one that
+ * is opened now. This tab keeps them until it is closed or somebody signs out. */
+export function tellRecent(name) {
+  const kept = JSON.parse(sessionStorage.getItem(RECENT) ?? "[]");
+  const names = name ? [name, ...kept.filter((one) => one !== name)].slice(0, MOST_RECENT) : kept;
+  if (name) sessionStorage.setItem(RECENT, JSON.stringify(names));
+  const shown = names.filter((one) => live.queues.has(one));
+  const list = document.getElementById("recent");
+  list.hidden = !shown.length;
+  const links = [...list.querySelectorAll("a")];
+  if (links.map((one) => one.dataset.queue).join() !== shown.join()) {
+    const count = () => h("span", { class: "count num" });
+    const link = (one) => h("a", { href: `#/queues/${one}`, "data-queue": one }, h("span", {}, one), count());
+    list.replaceChildren(list.firstElementChild, ...shown.map(link));
+  }
+  for (const one of list.querySelectorAll("a")) {
+    const { ready } = live.queues.get(one.dataset.queue).counts;
+    setText(one.lastChild, ready ? number(ready) : "");
+    one.title = ready ? `${number(ready)} wait` : "";
+  }
+}
+export const forgetRecent = () => {
+  sessionStorage.removeItem(RECENT);
+  tellRecent();
+};
 
 /** Who looks, in the side. */
 export function tellCaller(caller, signOut) {

@@ -11,7 +11,7 @@
 // `Fields` is such a form without the JSON, for the fields of a request.
 
 import { parse, wears } from "./json.js";
-import { h, icon, visible } from "./kit.js";
+import { capital, h, icon, localTime, visible } from "./kit.js";
 import { pointerPart, fieldsOf, masksIn } from "./schema.js";
 
 const LEAST_SHOWN = 4;
@@ -54,10 +54,9 @@ const SHOWS = {
   either: (value) => (typeof value === "string" && !isOther(value) ? value : JSON.stringify(value)),
   choice: (value) => JSON.stringify(value),
   json: (value) => JSON.stringify(value, null, 2),
-  time: (value) => localTime(new Date(value)),
+  time: localTime,
   words: (value) => value.join(" "),
 };
-const localTime = (date) => new Date(date - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 const HINTS = { either: "Text; or JSON, as [\"…\"].", json: "JSON." };
 
 /** One field: a label, what is typed, a hint, and what is wrong with it. */
@@ -133,7 +132,6 @@ class Field {
 
 const rowsOf = (faults) => faults.map(({ below, detail }) =>
   h("span", { class: "block" }, below && h("code", {}, below), below ? ` ${detail}` : capital(detail)));
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** The fields of an object. pointer: where the object stands in what is sent, as "/payload". */
 export class Fields {

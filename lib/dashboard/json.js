@@ -25,6 +25,9 @@ export const isRaw = (value) => keepsNumbers && JSON.isRawJSON(value);
 /** What the server shows in place of a secret. */
 export const MASK = "********";
 
+/** Why JSON that `wears` is not sent. */
+export const WORN = "It has numbers whose digits this browser would change. A newer browser keeps them; so does curl.";
+
 /** Whether this browser, reading and writing that JSON, would write a number otherwise. */
 export function wears(text) {
   if (keepsNumbers) return false;

@@ -31,12 +31,17 @@ export function icon(name, className = "") {
   return svg("svg", { class: `icon ${className}`, viewBox: "0 0 16 16", "aria-hidden": "true" }, use);
 }
 
-/** A job's state, or the outcome of an attempt: its shape and its word. */
+/** A job's state, or the outcome of an attempt or of a schedule's run: its shape and its word. */
 export function state(name, { pill = false, word = name } = {}) {
-  const like = LIKE[name] ?? name;
+  const like = likeOf(name);
   return h("span", { class: `state ${like}${pill ? " pill" : ""}` }, icon(like, like === "active" ? "spin" : ""), word);
 }
-const LIKE = { snoozed: "delayed", released: "cancelled", crashed: "dead" };
+/** The state whose shape and colour it has. */
+export const likeOf = (name) => LIKE[name] ?? name;
+const LIKE = {
+  snoozed: "delayed", released: "cancelled", crashed: "dead", missed: "retried", skipped: "cancelled",
+  gone: "cancelled",
+};
 
 /** A button, or a link that looks like one if there is a href. kind: main, danger, bare, tiny. */
 export function button(label, { glyph, kind = "", href, ...props } = {}) {
@@ -53,6 +58,23 @@ export function ghosts(rows = 4) {
   };
   const row = (_, at) => h("li", {}, bar(`${[62, 48, 70, 55][at % 4]}%`));
   return h("ul", { class: "list", "aria-busy": "true", "aria-label": "Loading" }, Array.from({ length: rows }, row));
+}
+
+/** The head of a table. columns: [["Queue"], ["Ready", "n"], …], a word or an element, and the class of its cell. */
+export function heads(columns) {
+  return h("thead", {}, h("tr", {}, columns.map(([word, kind]) => h("th", { scope: "col", class: kind }, word))));
+}
+
+/** once(part, about, make) makes a part of a page, and again if what it is about has changed: what has not is left as
+ * it is, for a link in it may have the focus. */
+export function keptParts() {
+  const known = new Map();
+  return (part, about, make) => {
+    const text = JSON.stringify(about);
+    if (known.has(part) && known.get(part) === text) return;
+    known.set(part, text);
+    make();
+  };
 }
 
 /** A panel with a heading. head: what else stands in its head. */
@@ -145,6 +167,7 @@ export const pageOf = ({ type, id }) => `#/${type === "workflow" ? "workflows" :
 export const workerOf = (id) => (id ?? "").replace(/^(.*)\.(\d+)\.[0-9a-f]+$/, "$1 · $2");
 
 // Words for numbers.
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const NUMBER = new Intl.NumberFormat("en");
 const SHORT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 export const number = (n) => NUMBER.format(n);
@@ -188,6 +211,12 @@ export function ago(t) {
   return s < 5 ? "now" : `${seconds(s)} ago`;
 }
 export const utc = (t) => `${new Date(t).toISOString().replace("T", " ").replace("Z", "")} UTC · ${day(t)} here`;
+
+/** A time as a field `datetime-local` has it, in the reader's zone: "2026-11-30T02:30:00". */
+export function localTime(t) {
+  const time = new Date(t);
+  return new Date(time - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
 
 /** A <time>. Without a text it is an age, which `tellTime` keeps true. */
 export function when(t, text) {

@@ -17,7 +17,7 @@ const ID_BEGIN = /^(?:([a-z0-9][a-z0-9_-]{0,63})-)?([0-9a-f]{12,32})$/;
 const TIME_DIGITS = 12; // Of an id: the ms at which it was made.
 const FIRST_MS = Date.parse("2020-01-01");
 const DAY_MS = 86_400_000;
-const REQUEST_ID = /^(?=.*\d)[A-Za-z0-9._-]{6,128}$/;
+export const REQUEST_ID = /^(?=.*\d)[A-Za-z0-9._-]{6,128}$/;
 const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 const nameOf = (parameter) => (parameter === "request_id" ? "request" : parameter);
@@ -66,6 +66,25 @@ export async function hashOf(text, { isQueue, hasRequests }) {
     if (await isAny(new URLSearchParams({ request_id: text }))) return `#/requests/${text}`;
   }
   return `#/jobs?${paramsOf(text)}`;
+}
+
+/** Ask for one page of GET /api/jobs after the other, until `limit` jobs are found or all are looked at. After each
+ * request it yields the page, with all that was found so far as `items`, the number of `requests`, the cursor `next`,
+ * and `back`, the cursor of the page before the first one. */
+export async function* pagesOf(params, limit, signal) {
+  const query = new URLSearchParams(params);
+  query.set("fields", "summary");
+  const items = [];
+  for (let [requests, next, back] = [0, null, null]; !requests || (next && items.length < limit); ) {
+    query.set("limit", limit - items.length);
+    if (next) query.set("cursor", next);
+    const page = await get(`api/jobs?${query}`, { signal });
+    if (!requests) back = page.back_to;
+    requests += 1;
+    next = page.next_cursor;
+    items.push(...page.items);
+    yield { ...page, items, requests, next, back };
+  }
 }
 
 /** Whether there is such a job. Each answer tells of some hundred thousand ids; after three the list goes on. */

@@ -4,7 +4,7 @@
 // it is long beside the work: drawn as wide as the square root of what it lasts. The times that are said are true.
 
 import {
-  clockWithSeconds, h, icon, now_ms, number, plural, put, seconds, shortId, state, sum, svg, utc, visible,
+  capital, clockWithSeconds, h, icon, now_ms, number, plural, put, seconds, shortId, state, sum, svg, utc, visible,
 } from "./kit.js";
 
 const IDLE = new Set(["wait", "backoff"]);
@@ -134,7 +134,7 @@ function nameOf({ kind, name, job_id, attributes }) {
   if (kind === "job") return `${name} · ${shortId(job_id)}`;
   if (kind === "attempt") return `Attempt ${attributes.attempt ?? ""}`;
   if (kind === "backoff") return "Backoff";
-  return kind === "wait" ? (WORDS[name] ?? name) : name.charAt(0).toUpperCase() + name.slice(1);
+  return kind === "wait" ? (WORDS[name] ?? name) : capital(name);
 }
 
 function detailsOf(row, link) {

@@ -63,6 +63,18 @@ class QueuePages(BrowserCase):
         tab.until(f"{ROWS}.filter(row => row.checkVisibility()).length === 10")
         self.assertEqual([], tab.complaints)
 
+    def test_the_overview_tells_all_queues_that_share_a_trouble_at_once(self) -> None:
+        """Of 500 queues without a worker the list of the worst has 25: nobody may read that 475 keep up."""
+        jobs = [{"type": "noop", "payload": {}, "queue": f"unserved-{n:02}"} for n in range(30)]
+        self.assertEqual(200, self.server.request("POST", "/api/jobs/batch", jobs)[0])
+        tab = self.opened()
+        counts = "one => /^Nobody serves (\\d+) queues$/.exec(one.textContent)?.[1] >= 30"
+        tab.until(f"[...document.querySelectorAll('.alert h2')].some({counts})")
+        tab.wait_for(".alert", " others.")
+        tab.click(".alert a[href='#/queues']")
+        tab.wait_for("h1", "Queues")
+        self.assertEqual([], tab.complaints)
+
     def test_a_pause_and_a_resume_take_effect(self) -> None:
         self.post("noop", {})
         self.redis.client.lpush("wb:{default}:ready:normal", "<b>left by hand")

@@ -87,7 +87,7 @@ class SchedulePages(BrowserCase):
             "document.getElementById('s-type').dispatchEvent(new Event('change'))"
         )
         self.fill(tab, "payload", '{"order": 90071992547409931}')
-        tab.click(".more summary")
+        tab.click(".more-fields summary")
         self.fill(tab, "rest", '{"tags": ["night"]}')
         tab.click("form .main")
         tab.wait_for("h1", "nightly-echo")
@@ -131,7 +131,7 @@ class SchedulePages(BrowserCase):
         tab.wait_for("[role=alert]", "Somebody has changed the schedule")
         self.assertEqual(("30 2 * * *", "allow"), (self.read("shared")["cron"], self.read("shared")["overlap"]))
 
-        tab.click("[role=alert] .button")
+        tab.click(".told .button")
         tab.wait_for("h1", "shared")
         tab.wait_for(".verdict", "Runs in ")
         mine = self.read("shared")
@@ -143,7 +143,7 @@ class SchedulePages(BrowserCase):
         self.server.request("DELETE", "/api/schedules/shared")
         tab.click("form .main")
         tab.wait_for("[role=alert]", "Somebody has deleted the schedule")
-        tab.click("[role=alert] .button")
+        tab.click(".told .button")
         tab.wait_for(".verdict", "Runs in ")
         self.assertEqual("45 2 * * *", self.read("shared")["cron"])
 

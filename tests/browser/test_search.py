@@ -116,6 +116,10 @@ class Search(BrowserCase):
 
         tab.wait_for(".hollow", "The search was stopped.")
         tab.wait_for("footer", "Search on")
+        tab.js("location.hash = '#/jobs?queue=reports&q=nowhere-4711'")
+        tab.click(".looked a.link")  # The id of a request, maybe, whose jobs the search field did not come to.
+        tab.wait_for("h1", "Request")
+        tab.wait_for(".hollow", "There is no such request")
 
     def test_rows_are_walked_chosen_and_cancelled_without_a_mouse(self) -> None:
         tab = self.opened("#/jobs?queue=default&state=delayed&order=oldest")

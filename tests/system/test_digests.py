@@ -181,6 +181,33 @@ class Digests(DigestsCase):
         self.assertGreater(time.monotonic() - began_s, 3.5)
 
 
+class Gzipped(DigestsCase):
+    accept_encoding = "gzip"
+
+    def test_its_start_is_an_eighth_and_each_change_is_there_in_its_second(self) -> None:
+        names = [f"queue-{number:03}" for number in range(120)]
+        self.fill(*names)
+        with self.following("?digest_s=1") as messages:
+            digests = self.digests(messages)
+            self.assertEqual(names, self.names(self.started(digests)))
+            for ready in (2, 3):
+                began_s = time.monotonic()
+                self.fill("queue-007")
+                told = next(digests)["queues"]
+
+                self.assertEqual([("queue-007", ready)], [(one["name"], one["counts"]["ready"]) for one in told])
+                self.assertLess(time.monotonic() - began_s, 2.5)
+        plain, gzipped = (self.size_of_start(encoding) for encoding in ("identity", "gzip"))
+        self.assertLess(gzipped, plain / 8)
+
+    def size_of_start(self, encoding: str) -> int:
+        """The bytes of a stream that ends where it has started."""
+        parts = urlsplit(self.server.url)
+        with contextlib.closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=LIMIT_S)) as link:
+            link.request("GET", "/api/events?digest_s=1&for_s=0", headers={"Accept-Encoding": encoding})
+            return len(link.getresponse().read())
+
+
 class Ends(DigestsCase):
     def test_it_ends_after_for_s_and_when_the_server_leaves(self) -> None:
         self.assertEqual(200, self.server.request("GET", "/api/events?digest_s=60&for_s=0.2")[0])

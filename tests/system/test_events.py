@@ -6,8 +6,9 @@ import json
 import socket
 import time
 import unittest
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -31,6 +32,8 @@ class Message(NamedTuple):
 
 
 class EventsCase(unittest.TestCase):
+    accept_encoding = "identity"
+
     def setUp(self) -> None:
         self.redis = self.enterContext(PrivateRedis())
         self.server = self.enterContext(Server(self.redis.url))
@@ -41,13 +44,25 @@ class EventsCase(unittest.TestCase):
         parts = urlsplit(self.server.url)
         link = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=LIMIT_S)
         with contextlib.closing(link):
-            link.request("GET", f"/api/events{query}", headers={"Last-Event-ID": last_id} if last_id else {})
+            fields = {"Accept-Encoding": self.accept_encoding, **({"Last-Event-ID": last_id} if last_id else {})}
+            link.request("GET", f"/api/events{query}", headers=fields)
             answer = link.getresponse()
             self.assertEqual((200, "text/event-stream"), (answer.status, answer.headers["Content-Type"]))
             self.assertEqual("no", answer.headers["X-Accel-Buffering"], "nginx would hold the stream back")
-            yield self.messages(answer)
+            self.assertEqual("Accept-Encoding", answer.headers["Vary"])
+            is_gzipped = answer.headers["Content-Encoding"] == "gzip"
+            self.assertEqual(self.accept_encoding == "gzip", is_gzipped)
+            yield self.messages(self.unpacked(answer) if is_gzipped else answer)
 
-    def messages(self, answer: http.client.HTTPResponse) -> Iterator[Message]:
+    def unpacked(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        """The lines of a gzipped stream, as soon as they have come. Fails for one that ends amid gzip."""
+        unpacker, rest = zlib.decompressobj(31), b""
+        while packed := answer.read1():
+            *lines, rest = (rest + unpacker.decompress(packed)).split(b"\n")
+            yield from [line + b"\n" for line in lines]
+        self.assertEqual((True, b"", b""), (unpacker.eof, unpacker.unused_data, rest))
+
+    def messages(self, answer: Iterable[bytes]) -> Iterator[Message]:
         """As the HTML standard reads a stream. Fails for a block that it and common clients would read differently."""
         fields: dict[str, str] = {}
         is_first = True
@@ -80,6 +95,36 @@ class EventsCase(unittest.TestCase):
                 if message.data["state"] == last:
                     return found
         raise AssertionError(f"the stream ended: {found}")
+
+
+class Gzipped(EventsCase):
+    accept_encoding = "gzip"
+
+    def test_each_message_is_there_at_once_and_who_comes_back_misses_none(self) -> None:
+        with self.following("?queue=default") as messages:
+            self.post()
+            self.assertEqual("reset", next(messages).event)
+            wait_until(lambda: self.redis.client.exists("wb:{default}:listened"), "the new queue is listened to")
+            for _ in range(3):
+                began_s = time.monotonic()
+                job_id = self.post()
+                message = next(messages)
+
+                self.assertEqual(job_id, message.data["id"])
+                self.assertLess(time.monotonic() - began_s, 1)
+        missed = self.post()
+
+        with self.following("?queue=default", last_id=message.last_id) as messages:
+            self.assertEqual(missed, next(messages).data["id"])
+
+    def test_it_ends_whole_after_for_s_and_when_the_server_leaves(self) -> None:
+        with self.following("?for_s=0.1") as messages:
+            self.assertEqual([], [message for message in messages if message.event != "bookmark"])
+        with self.following() as messages:
+            self.server.signal(15)
+
+            self.assertEqual([], list(messages))
+            self.assertEqual(0, self.server.wait())
 
 
 class EventStream(EventsCase):

@@ -4,12 +4,12 @@
 import { get } from "../api.js";
 import { spark } from "../charts.js";
 import {
-  button, clock, day, ghosts, h, hollow, icon, number, plural, put, setText, sum, trouble, visible, when,
+  button, clock, day, ghosts, h, heads, hollow, icon, number, plural, put, setText, sum, trouble, visible, when,
 } from "../kit.js";
 import { filterOf } from "./overview_lists.js";
 import { sweep } from "./queue_acts.js";
+import { WINDOWS } from "./throughput.js";
 
-const WINDOWS = { "1h": ["1 hour", "Last hour"], "24h": ["24 hours", "Last 24 hours"] };
 const MESSAGES = 4;
 const HEAD = [
   ["Error"], ["When", "wide-only extra"], ["Dead", "n"], ["Retried", "n"], ["Since", "n extra"], ["Last", "n extra"],
@@ -30,9 +30,9 @@ class Errors {
     this.none = h("div", { class: "late" }, ghosts(5));
     this.canAct = frame.can("admin");
     const cols = [...COLS, ...(this.canAct ? ["acts"] : [])].map((name) => h("col", { class: `col-${name}` }));
-    const head = HEAD.map(([label, kind]) => h("th", { scope: "col", class: kind }, label));
+    const acts = this.canAct ? [[h("span", { class: "unseen" }, "Actions")]] : [];
     this.table = h("table", { class: "cards stats errors", hidden: true }, h("colgroup", {}, cols),
-      h("thead", {}, h("tr", {}, head, this.canAct && h("th", {}, h("span", { class: "unseen" }, "Do")))), this.body);
+      heads([...HEAD, ...acts]), this.body);
     const tab = ([name, [label]]) =>
       h("a", { href: this._hash({ window: name }), "aria-current": name === window ? "true" : null }, label);
     const tabs = h("nav", { class: "tabs", "aria-label": "How far back" }, Object.entries(WINDOWS).map(tab));

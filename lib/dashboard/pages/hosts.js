@@ -3,7 +3,7 @@
 import { ask } from "../actions.js";
 import { get } from "../api.js";
 import {
-  button, clockWithSeconds, ghosts, h, hollow, number, plural, setText, trouble, visible, when,
+  button, clockWithSeconds, ghosts, h, heads, hollow, number, plural, setText, trouble, visible, when,
 } from "../kit.js";
 
 const MOST = 200;
@@ -46,11 +46,11 @@ class Hosts {
     if (text === this.text) return; // A button may have the focus.
     this.text = text;
     const focused = document.activeElement?.dataset.host;
-    const heads = ["Host", "Waiting", "Running", "Failed in a row", "State", ""].map((label, at) =>
-      h("th", { scope: "col", class: at && at < 4 ? "n" : "" }, label || h("span", { class: "unseen" }, "Acts")));
+    const columns = [["Host"], ["Waiting", "n"], ["Running", "n"], ["Failed in a row", "n"], ["State"],
+      [h("span", { class: "unseen" }, "Actions")]];
     const none = hollow("inbox", "No webhook so far", "A host stands here from its first webhook on.");
     this.place.replaceChildren(!items.length ? none : h("div", { class: "scroll" }, h("table", { class: "cards stats" },
-      h("thead", {}, h("tr", {}, heads)), h("tbody", {}, items.map((one) => this._row(one))))));
+      heads(columns), h("tbody", {}, items.map((one) => this._row(one))))));
     if (focused) this.place.querySelector(`[data-host="${CSS.escape(focused)}"]`)?.focus();
   }
 

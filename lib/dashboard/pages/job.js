@@ -2,11 +2,11 @@
 // transition is a message of the stream, after which it is read anew; while it runs, it and its log every 2 s.
 
 import { actionsOf, ask, curlOf, editOf, hasEnded, showCurl } from "../actions.js";
-import { get, pause } from "../api.js";
-import { keepsNumbers } from "../json.js";
+import { get } from "../api.js";
+import { keepsNumbers, MASK } from "../json.js";
 import {
-  button, copier, ghosts, h, hollow, icon, pageOf, panel, plural, progressBar, put, seconds, setText,
-  shortId, state, trouble, visible, zoned,
+  button, copier, ghosts, h, hollow, icon, pageOf, panel, plural, progressBar, put, seconds, setText, shortId, state,
+  trouble, visible, zoned,
 } from "../kit.js";
 import { Waterfall } from "../waterfall.js";
 import { about, Attempts, data, gistOf, Log, outcome, sentence } from "./job_parts.js";
@@ -26,14 +26,12 @@ export function page(frame, { id }) {
     e: ["edit the job, or a new one like it", () => frame.go(shown.edit.href), () => Boolean(shown.edit)],
     y: ["the job as curl", () => shown.tellCurl(), () => Boolean(shown.job)],
   };
-  return { title: `Job ${shortId(id)}`, element: shown.element, stop: () => clearInterval(shown.timer), keys };
+  return { title: `Job ${shortId(id)}`, element: shown.element, keys };
 }
 
 class JobPage {
   constructor(frame, id) {
     Object.assign(this, { frame, id, path: `api/jobs/${encodeURIComponent(id)}`, acts: [], text: "", trace: null });
-    this.controller = new AbortController();
-    this.signal = AbortSignal.any([frame.signal, this.controller.signal]);
     this.title = h("h1", { class: "titled" }, "Job");
     this.crumbs = h("p", { class: "crumbs" });
     this.gist = h("p", { class: "soft" });
@@ -41,7 +39,7 @@ class JobPage {
     this.verdict = h("div", { class: "verdict", hidden: true });
     this.fall = new Fall(frame, id);
     this.attempts = new Attempts();
-    this.log = new Log(() => this._wake());
+    this.log = new Log(() => this.wake());
     this.about = h("dl", { class: "facts" });
     this.payload = h("div", {});
     this.outcome = h("div", {});
@@ -52,38 +50,16 @@ class JobPage {
     this.loading = h("div", { class: "panel late" }, ghosts(6));
     const head = h("div", { class: "head" }, h("div", {}, this.crumbs, this.title, this.gist), this.buttons);
     this.element = h("div", { class: "stack" }, head, this.verdict, this.loading, this.rest);
-    const { live } = frame;
-    this.timer = setInterval(() => !live.isFrozen && !live.isAway && !document.hidden && this._tick(), 1000);
-    this._run();
+    frame.every(1, () => this._tick());
+    this.wake = frame.watch((signal) => this._read(signal), {
+      stream: () => `api/events?job=${encodeURIComponent(id)}`,
+      rest_ms: () => PAUSES_MS[this.job?.state] ?? OTHERS_MS,
+      least_ms: () => LEAST_MS,
+      failed: (problem) => (problem.status === 404 ? this._gone() : put(this.loading, trouble(problem))),
+    });
   }
 
-  async _run() {
-    for (let isFollowed = false; !this.signal.aborted; ) {
-      try {
-        await this._read();
-        if (!isFollowed) this.frame.follow(`api/events?job=${this.id}`, () => this._wake(), this.signal);
-        isFollowed = true;
-      } catch (problem) {
-        if (this.signal.aborted) return;
-        if (problem.status === 404) return this._gone();
-        if (!this.job) this.loading.replaceChildren(trouble(problem));
-      }
-      await this._rest();
-    }
-  }
-  async _rest() {
-    this.waking = new AbortController();
-    const pause_ms = PAUSES_MS[this.job?.state] ?? OTHERS_MS;
-    await pause(pause_ms, AbortSignal.any([this.signal, this.waking.signal])).catch(() => {});
-    await pause(LEAST_MS, this.signal).catch(() => {});
-    await this.frame.live.ready(this.signal).catch(() => {});
-  }
-  _wake() {
-    this.waking?.abort();
-  }
-
-  async _read() {
-    const { signal } = this;
+  async _read(signal) {
     const [exact] = await Promise.all([get(this.path, { signal, exact: true }), this.log.read(this.path, signal)]);
     const text = JSON.stringify(exact);
     const isNew = text !== this.text;
@@ -137,7 +113,7 @@ class JobPage {
 
   act(name) {
     const chosen = this.acts.find((one) => one.name === name);
-    if (chosen) ask(this.frame, { ...chosen, done: () => this._wake() });
+    if (chosen) ask(this.frame, { ...chosen, done: this.wake });
   }
 
   /** The same job once more, as curl. */
@@ -145,7 +121,7 @@ class JobPage {
     const { type, queue, priority, tags, group } = this.job;
     const rest = { queue, priority, ...(tags.length ? { tags } : {}), ...(group ? { group } : {}) };
     const body = JSON.stringify({ type, payload: this.exact.payload, ...rest });
-    const masked = body.includes('"********"') ? " Secrets are masked in it: put them in." : "";
+    const masked = body.includes(MASK) ? " Secrets are masked in it: put them in." : "";
     const worn = keepsNumbers ? "" : " This browser may have changed the digits of long numbers.";
     const note = `It posts a new job with the same type and payload.${masked}${worn}`;
     showCurl("The job as curl", curlOf(this.frame, "POST", "api/jobs", body), note);
@@ -169,9 +145,7 @@ class JobPage {
   }
 
   _gone() {
-    this.controller.abort();
-    this.acts = [];
-    this.edit = null;
+    Object.assign(this, { acts: [], edit: null, job: null });
     const search = `grep -h ${this.id.replace(/[^\w-]/g, "")} logs/*.log`;
     const grep = h("pre", { tabindex: "0", "aria-label": "A search in the logs" }, search);
     const why = "It never was, or it is deleted, or its time is over: a job that has ended is kept for a while only " +

@@ -4,14 +4,13 @@ import { hasEnded } from "../actions.js";
 import { get } from "../api.js";
 import { tree } from "../json.js";
 import {
-  clockWithSeconds, copier, day, h, icon, now_ms, number, panel, plural, seconds, setText, state, sum, visible, when,
-  workerOf,
+  capital, clockWithSeconds, copier, day, h, heads, icon, now_ms, number, panel, plural, seconds, setText, state, sum,
+  visible, when, workerOf,
 } from "../kit.js";
 
 const ORDINALS = ["", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"];
 const ordinal = (n) => ORDINALS[n] ?? `${number(n)}th`;
 const apart_s = (from, to) => (Date.parse(to) - Date.parse(from)) / 1000;
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What a job is about, in a line: recipient and subject of a mail, URL of a webhook; else nothing. */
 export function gistOf(payload) {
@@ -89,8 +88,7 @@ export class Attempts {
     this.note = h("span", { class: "faint small" });
     this.body = h("tbody", {});
     this.traces = h("div", {});
-    const head = h("tr", {}, HEAD.map(([label, kind]) => h("th", { scope: "col", class: kind }, label)));
-    const table = h("table", { class: "cards tries" }, h("thead", {}, head), this.body);
+    const table = h("table", { class: "cards tries" }, heads(HEAD), this.body);
     this.element = panel("Attempts", this.note, table, this.traces);
   }
 
@@ -176,7 +174,7 @@ export function about(job, frame) {
     ["Id", mono(job.id)], ["Queue", list({ queue }, queue)], ["Priority", job.priority],
     ["Request", request_id && frame.link(request, { class: "link mono" }, request_id)],
     ["Trace", job.trace_id && mono(job.trace_id)], ["Created", time(job.created_at)],
-    ["Due", hasEnded(job) ? null : time(job.run_at)], ["Finished", time(job.finished_at)],
+    ["Due", hasEnded(job) ? null : time(job.run_at)], ["Ended", time(job.finished_at)],
     ["Expires", time(job.expires_at)], ["Gives up", time(job.give_up_at)],
     ["Attempts", `${job.attempts} of ${job.max_attempts ?? "–"}`],
     ["Time-out", job.timeout_s && seconds(job.timeout_s)],
@@ -188,7 +186,7 @@ export function about(job, frame) {
     ["Queued by", job.by && jobs([job.by])],
     ["After", job.after.length > 0 && jobs(job.after.map((one) => one.job))],
     ["Then", job.then.length > 0 && jobs(job.then)],
-    ["Told to", job.callback_url && mono(job.callback_url)],
+    ["Callback", job.callback_url && mono(job.callback_url)],
     ["Tags", tags.length > 0 && h("span", { class: "tags" }, tags.map((tag) => list({ tag }, tag, "tag")))],
   ];
   return rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);

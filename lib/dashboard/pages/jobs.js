@@ -2,11 +2,10 @@
 // search asks page after page until 50 are found, all has been looked at, or somebody stops it.
 
 import { curlOf, showCurl } from "../actions.js";
-import { get } from "../api.js";
 import {
-  button, ghosts, h, hollow, icon, number, plural, progressBar, put, setText, sum, trouble, visible,
+  button, capital, ghosts, h, heads, hollow, icon, number, plural, progressBar, put, setText, sum, trouble, visible,
 } from "../kit.js";
-import { STATES, textOf, tokensOf } from "../search.js";
+import { pagesOf, REQUEST_ID, STATES, textOf, tokensOf } from "../search.js";
 import { Bulk, Row, WHEN } from "./jobs_rows.js";
 
 const LIMIT = 50;
@@ -80,7 +79,7 @@ class Jobs {
   _tab(name, chosen) {
     const count = h("span", { class: "num", "data-count": name });
     const shape = name && h("span", { class: name }, icon(name));
-    const word = name ? name.charAt(0).toUpperCase() + name.slice(1) : "All";
+    const word = capital(name || "all");
     // An order that one state alone has would be refused for another.
     const href = this.hashWith({ state: name, order: null });
     return h("a", { href, "aria-current": name === chosen ? "page" : null }, shape || "", word, count);
@@ -107,8 +106,8 @@ class Jobs {
     if (!isOffered) return null;
     const verbs = acts.map((name) => {
       const kind = `tiny ${name === "redrive" ? "" : "danger"}`;
-      const label = `${name.charAt(0).toUpperCase()}${name.slice(1)} all that fit…`;
-      return button(label, { kind, "data-act": name, on: { click: () => this._sweep(name) } });
+      const on = { click: () => this._sweep(name) };
+      return button(`${capital(name)} all that fit…`, { kind, "data-act": name, on });
     });
     const taken = [...query.keys()].find((name) => NO_FILTERS[name]);
     const why = !acts.length ? "To change all that fit, choose one state." : NO_FILTERS[taken];
@@ -124,14 +123,12 @@ class Jobs {
   }
 
   _table([when]) {
-    const th = (label, kind = "") => h("th", { class: kind, scope: "col" }, label);
-    const pick = this.bulk.can && h("th", {}, this.bulk.all);
+    const pick = this.bulk.can ? [[this.bulk.all]] : [];
     const names = ["st", "ty", "what", "at extra", "rq extra", "tk extra", "cr"];
     const cols = [...(this.bulk.can ? ["pick"] : []), ...names].map((name) => h("col", { class: `col-${name}` }));
-    const head = [th("State"), th("Type and id"), th("What"), th("Try", "n wide-only extra"),
-      th("Queue", "wide-only extra"), th("Took", "n wide-only extra"), th(when, "n")];
-    const heads = h("thead", {}, h("tr", {}, pick, head));
-    return h("table", { class: "jobs rows", hidden: true }, h("colgroup", {}, cols), heads, this.body);
+    const columns = [...pick, ["State"], ["Type and id"], ["What"], ["Try", "n wide-only extra"],
+      ["Queue", "wide-only extra"], ["Took", "n wide-only extra"], [when, "n"]];
+    return h("table", { class: "jobs rows", hidden: true }, h("colgroup", {}, cols), heads(columns), this.body);
   }
 
   /** Counts stand on the tabs where they are those of the list: of a queue or of all, with no other filter. */
@@ -153,28 +150,20 @@ class Jobs {
     const isFirst = !this.hasRead;
     // A search that took several requests is not done again by itself.
     if (!isFirst && !isAsked && this.requests > 1) return;
-    this.stopping = new AbortController();
-    const both = AbortSignal.any([signal, this.stopping.signal]);
-    const query = new URLSearchParams(this.query);
-    query.set("fields", "summary");
-    const found = [];
-    let [page, requests, back] = [null, 0, null];
-    do {
-      query.set("limit", LIMIT - found.length);
-      try {
-        page = await get(`api/jobs?${query}`, { signal: both });
-      } catch (fault) {
-        if (signal.aborted || !this.stopping.signal.aborted) throw fault;
-        break; // Stopped: the page before tells where to go on.
+    this.stopping?.abort();
+    const mine = (this.stopping = new AbortController());
+    let page = null;
+    try {
+      for await (page of pagesOf(this.query, LIMIT, AbortSignal.any([signal, mine.signal]))) {
+        if (isFirst) this._tell(page, page.items, page.next && page.items.length < LIMIT);
+        if (isFirst) this._replace(page.items);
       }
-      if (!requests) back = page.back_to;
-      requests += 1;
-      found.push(...page.items);
-      if (page.next_cursor) query.set("cursor", page.next_cursor);
-      if (isFirst) this._tell(page, found, page.next_cursor && found.length < LIMIT);
-      if (isFirst) this._replace(found);
-    } while (page.next_cursor && found.length < LIMIT && !this.stopping.signal.aborted);
-    Object.assign(this, { hasRead: true, requests, back, next: page.next_cursor });
+    } catch (fault) {
+      if (signal.aborted || !mine.signal.aborted) throw fault;
+    }
+    if (this.stopping !== mine) return; // A newer one is under way.
+    const { items: found, requests, back, next } = page;
+    Object.assign(this, { hasRead: true, requests, back, next });
     this._tell(page, found, false);
     this.loading.remove();
     put(this.none, !found.length && this._nothing());
@@ -195,8 +184,14 @@ class Jobs {
     const had = this.looked.contains(document.activeElement);
     const said = h("span", { class: "num", role: isGoing ? null : "status" }, text);
     put(this.looked, isGoing && progressBar("Searched", of ? Math.min(1, looked_at / of) : 1),
-      h("p", { class: "small soft" }, said, h("span", { class: "faint" }, secrets)), stop);
+      h("p", { class: "small soft" }, said, h("span", { class: "faint" }, secrets), this._asRequest()), stop);
     if (had && stop) stop.focus();
+  }
+
+  /** What was typed may be the id of a request whose jobs are so old that search.js, which looks once, did not see. */
+  _asRequest() {
+    const q = this.query.get("q") ?? "";
+    return REQUEST_ID.test(q) && [" ", this.frame.link(`#/requests/${q}`, { class: "link" }, "Look for the request")];
   }
 
   _nothing() {

@@ -1,9 +1,9 @@
 // Rows of the list of jobs, and what is done to those that are chosen.
 
-import { curlBox, curlOf } from "../actions.js";
+import { Ask, curlOf } from "../actions.js";
 import { post } from "../api.js";
 import {
-  button, h, now_ms, pageOf, plural, progressBar, put, seconds, shortId, showDialog, state, visible, when,
+  button, h, now_ms, pageOf, plural, progressBar, put, seconds, setText, shortId, state, visible, when,
 } from "../kit.js";
 
 /** A state -> the time that its list is ordered by: its heading, and the field. */
@@ -129,43 +129,37 @@ export class Bulk {
     const ids = this.chosen.size ? [...this.chosen] : [this._at()].filter(Boolean);
     if (!ids.length) return;
     const [word, words, kind] = WORDS[action];
-    const { signal } = this.frame;
+    const path = "api/jobs/actions";
     const said = h("div", { class: "soft" }, "Asking what would happen…");
-    const told = h("div", { role: "alert" });
-    const body = JSON.stringify({ action, ids });
-    const go = button(word, { kind, disabled: true });
-    const back = button("Leave it", { on: { click: () => dialog.close() } });
-    const dialog = showDialog(word, h("h2", {}, `${word}: ${plural(ids.length, "job")}`), said,
-      curlBox(curlOf(this.frame, "POST", "api/jobs/actions", body)), told, h("div", { class: "acts" }, back, go));
-    signal.addEventListener("abort", () => dialog.close());
-    const tell = ({ sentence }) => put(told, h("p", { class: "dead" }, sentence));
-    const attempt = (work) => work().catch((problem) => signal.aborted || tell(problem));
-    go.addEventListener("click", () => attempt(async () => {
-      go.disabled = true;
-      const { items } = await post("api/jobs/actions", body, { signal });
-      const refused = items.filter(({ problem }) => problem);
-      if (refused.length) told.replaceChildren(reasons(refused));
-      else dialog.close();
+    const curl = curlOf(this.frame, "POST", path, JSON.stringify({ action, ids }));
+    const title = `${word}: ${plural(ids.length, "job")}`;
+    const asked = new Ask(this.frame, { title, label: word, kind, curl, leave: "Leave it" }, said);
+    asked.does.disabled = true;
+    asked.act = async () => {
+      const refused = refusedOf(await post(path, { action, ids }, { signal: this.frame.signal }));
       this.whole(false);
       await this.changed();
-    }));
-    await attempt(async () => {
-      const { items } = await post("api/jobs/actions", JSON.stringify({ action, ids, dry_run: true }), { signal });
-      const refused = items.filter(({ problem }) => problem);
-      const count = items.length - refused.length;
-      said.replaceChildren(h("p", {}, words), refused.length ? reasons(refused) : "");
-      go.textContent = `${word}: ${count}`;
-      go.disabled = !count;
-      go.focus();
+      return refused.length ? reasons(refused) : undefined;
+    };
+    await asked.try(async () => {
+      const tried = await post(path, { action, ids, dry_run: true }, { signal: asked.signal });
+      const refused = refusedOf(tried);
+      const count = tried.items.length - refused.length;
+      put(said, h("p", {}, words), refused.length > 0 && reasons(refused));
+      setText(asked.does, `${word}: ${count}`);
+      asked.does.disabled = !count;
+      asked.does.focus();
     });
   }
 }
+
+const refusedOf = ({ items }) => items.filter(({ problem }) => problem);
 
 /** Why some were left as they are: each reason once. */
 function reasons(refused) {
   const all = new Map();
   for (const { problem } of refused) all.set(problem.detail, (all.get(problem.detail) ?? 0) + 1);
-  const rows = [...all].map(([detail, count]) => h("li", {}, `${count} × ${detail}`));
+  const rows = [...all].map(([detail, count]) => h("li", {}, `${count} × `, visible(detail)));
   const head = h("p", { class: "dead" }, `${plural(refused.length, "job")} left as before:`);
   return h("div", {}, head, h("ul", { class: "small" }, rows));
 }

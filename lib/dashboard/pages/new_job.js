@@ -2,17 +2,15 @@
 // curl. #/jobs/new?like=<id>: the same with what another job has. #/jobs/<id>/edit: a job that waits is changed.
 
 import { curlBox, curlOf, mayChange, problemBox } from "../actions.js";
-import { call, get, problemOf, send } from "../api.js";
+import { call, get, getText } from "../api.js";
 import { Fields, focusFault, objectOf, PayloadForm } from "../form.js";
-import { parse, wears } from "../json.js";
+import { parse, wears, WORN } from "../json.js";
 import { button, ghosts, h, hollow, icon, put, setText, shortId, trouble, visible } from "../kit.js";
 import { firstOf, masksIn, sampleOf } from "../schema.js";
 import { changeFields, changeOf, likeOf, newFields } from "./job_fields.js";
 
 const MOST_CURL = 100_000;
 const TOO_LONG = "The job is longer than a command line may be: write it into a file, and use -d @file.";
-const WORN = "It has numbers whose digits this browser would change, so it can't be edited here. A newer browser " +
-  "keeps them.";
 const SECRETS = " Secrets are masked in it: type them anew.";
 
 /** What was typed for a job that had begun meanwhile: {id, payload}, for the new job that is to be like it. */
@@ -54,7 +52,8 @@ class JobForm {
     const { signal } = this.frame;
     // The job as text: a browser that does not keep numbers must know that.
     const [{ items }, text] = await Promise.all([
-      get("api/types", { signal, exact: true }), source && textOf(`api/jobs/${encodeURIComponent(source)}`, signal),
+      get("api/types", { signal, exact: true }),
+      source && getText(`api/jobs/${encodeURIComponent(source)}`, { signal }),
     ]);
     this.types = items;
     this.job = text && parse(text);
@@ -147,7 +146,7 @@ class JobForm {
     const typed = draft && !draft.faults.length ? parse(draft.text) : undefined;
     this.payload.show(this._schemaOf(name), payload ?? typed ?? sampleOf(name));
     const usual = ["queue", "max_attempts", "timeout_s"];
-    for (const field of usual) this.options.suggest(field, String(type?.[field] ?? ""));
+    for (const field of usual) this.options.suggest(field, shownOf(type?.[field]));
   }
 
   /** {body: JSON text, faults}; body: null where nothing is changed. */
@@ -214,15 +213,12 @@ class JobForm {
   }
 }
 
+/** A value as a placeholder: a text as it is, a number with its own digits. */
+const shownOf = (value = "") => (typeof value === "string" ? value : JSON.stringify(value));
+
 const inset = (label, ...inside) => h("section", { class: "panel inset form", "aria-label": label }, inside);
 
 const isMasked = (job) => masksIn(job.payload, "").length > 0;
 
 /** A JSON text without its white space. */
 const plain = (text) => JSON.stringify(parse(text));
-
-async function textOf(path, signal) {
-  const reply = await send("GET", path, { signal });
-  if (!reply.ok) throw await problemOf(reply);
-  return reply.text();
-}

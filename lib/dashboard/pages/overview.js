@@ -4,9 +4,7 @@
 import { get } from "../api.js";
 import { tellHealth } from "../bar.js";
 import { spark } from "../charts.js";
-import {
-  button, clock, ghosts, h, icon, number, plural, seconds, setText, sum, trouble,
-} from "../kit.js";
+import { button, clock, ghosts, h, icon, number, plural, seconds, setText, sum, trouble } from "../kit.js";
 import { oldestAge_s } from "../live.js";
 import { Failing, Queues, Running } from "./overview_lists.js";
 import { Throughput } from "./throughput.js";
@@ -18,7 +16,7 @@ const LEAST_ATTEMPTS = 10;
 
 export function page(frame) {
   const overview = new Overview(frame);
-  return { title: "Overview", element: overview.element, stop: () => clearInterval(overview.timer) };
+  return { title: "Overview", element: overview.element };
 }
 
 class Overview {
@@ -42,7 +40,7 @@ class Overview {
     this.loading = h("div", { class: "panel late" }, ghosts(5));
     this.element = h("div", { class: "stack overview" }, head, this.things, this.loading, this.busy);
     frame.live.addEventListener("queues", () => this._count(), { signal: frame.signal });
-    this.timer = setInterval(() => !frame.live.isAway && !frame.live.isFrozen && this._count(), 1000);
+    frame.every(1, () => this._count());
     const failed = (problem) => this.loading.replaceChildren(trouble(problem));
     frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 60, failed });
     frame.repeat((signal) => this._readMinutes(signal), { busy_s: 10, calm_s: 60 });
@@ -55,12 +53,12 @@ class Overview {
       get("api/jobs?state=active&order=started&limit=5&fields=summary", { signal }),
     ]);
     tellHealth(health);
-    this.page = queues;
+    Object.assign(this, { health, page: queues });
     this.queues.show(queues);
     this.running.show(active.items);
     this._count();
     this._uncover(queues);
-    this._tellThings(health);
+    this._tellThings();
   }
 
   async _readMinutes(signal) {
@@ -70,10 +68,13 @@ class Overview {
     this._count();
   }
 
-  _tellThings(health) {
-    const things = thingsOf(health, this.page.items);
+  _tellThings() {
+    const items = this._all();
+    this.known = items.length;
+    const things = thingsOf(this.health, items);
+    const total = Math.max(items.length, this.page.total);
     setText(this.title, this.empty && !things.length ? "Ready for the first job" : heading(things));
-    setText(this.rest, remainder(things, health, this.page, this._counts("active")));
+    setText(this.rest, remainder(things, this.health, { items, total }, this._counts("active")));
     const text = JSON.stringify(things);
     if (text === this.told) return; // What has not changed is not made anew: a button may have the focus.
     this.told = text;
@@ -104,6 +105,8 @@ class Overview {
     this.tiles.show(all);
     this.queues.update(this.frame.live.queues);
     if (this.empty && sum(all.map((queue) => queue.totals.enqueued ?? 0))) this._uncover({ items: all });
+    // The stream has begun: it has all queues, the page that was read only the worst.
+    if (all.length !== this.known) this._tellThings();
   }
 
   /** Show the numbers; or, where no job was ever posted, how the first one is. */
@@ -125,10 +128,12 @@ class Overview {
 }
 
 /** One thing that needs somebody, as verdict.js has it. */
-export function thing(frame, { kind, title, text, queue }) {
-  const props = { class: "button tiny", "aria-label": `Show jobs of ${queue}` };
-  const jobs = () => frame.link(`#/jobs?queue=${queue}`, props, "Show jobs");
-  const acts = queue && frame.has("#/jobs") && h("div", { class: "acts" }, jobs());
+export function thing(frame, { kind, title, text, queue, isMany }) {
+  const link = (hash, label, name) =>
+    frame.has(hash.split("?")[0]) && frame.link(hash, { class: "button tiny", "aria-label": name }, label);
+  const jobs = () => link(`#/jobs?queue=${queue}`, "Show jobs", `Show jobs of ${queue}`);
+  const way = queue ? jobs() : isMany && link("#/queues", "Show queues");
+  const acts = way && h("div", { class: "acts" }, way);
   const glyph = h("span", { class: `state pill ${kind}` }, icon("warn"));
   return h("li", { class: "alert" }, glyph, h("div", {}, h("h2", {}, title), h("p", {}, text)), acts);
 }

@@ -2,7 +2,7 @@
 
 import { spark } from "../charts.js";
 import {
-  h, hollow, icon, now_ms, number, plural, progressBar, seconds, setText, short, visible, when, workerOf,
+  h, heads, hollow, icon, now_ms, number, plural, progressBar, seconds, setText, short, visible, when, workerOf,
 } from "../kit.js";
 import { oldestAge_s } from "../live.js";
 
@@ -27,8 +27,7 @@ export class Queues {
     this.rows = new Map();
     this.note = h("span", { class: "small faint" });
     this.body = h("tbody", {});
-    const head = HEAD.map(([label, kind]) => h("th", { scope: "col", class: kind }, label));
-    this.table = h("table", { class: "cards stats queues" }, h("thead", {}, h("tr", {}, head)), this.body);
+    this.table = h("table", { class: "cards stats queues" }, heads(HEAD), this.body);
     const all = more(frame, "#/queues", "All queues");
     this.element = h("section", { class: "panel", "aria-label": "Queues" },
       h("header", {}, h("h2", {}, "Queues"), this.note, all), h("div", { class: "scroll" }, this.table));

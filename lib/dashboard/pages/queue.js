@@ -2,15 +2,16 @@
 
 import { get } from "../api.js";
 import {
-  button, clockWithSeconds, ghosts, h, hollow, number, plural, seconds, setText, state, trouble, visible, when,
+  button, clockWithSeconds, ghosts, h, heads, hollow, keptParts, number, panel, plural, seconds, setText, state,
+  trouble, visible, when,
 } from "../kit.js";
+import { STATES } from "../search.js";
 import { thing, Tiles } from "./overview.js";
 import { badges, Failing } from "./overview_lists.js";
 import { limit, pause, sweep } from "./queue_acts.js";
 import { Throughput } from "./throughput.js";
 import { troubleOf } from "./verdict.js";
 
-const STATES = ["ready", "active", "delayed", "blocked", "completed", "dead", "cancelled"];
 const EVENTS = ["enqueued", "completed", "retried", "dead"];
 const GROUPS = 50;
 const LINK = { class: "button bare tiny" };
@@ -22,27 +23,22 @@ const figure = (n) => h("span", { class: n ? "" : "zero" }, number(n));
 
 export function page(frame, { queue }) {
   const one = new Queue(frame, queue);
-  return { title: queue, element: one.element, stop: () => clearInterval(one.timer), keys: one.keys };
-}
-
-/** A panel; rest: what is under its head. */
-function panel(title, head, ...rest) {
-  return h("section", { class: "panel", "aria-label": title }, h("header", {}, h("h2", {}, title), head), rest);
+  return { title: queue, element: one.element, keys: one.keys };
 }
 
 /** A table of texts and numbers; the first column names the row. */
-function table(heads, rows) {
+function table(labels, rows) {
   const cell = (value, at) => at
-    ? h("td", { class: "n", "data-label": heads[at].toLowerCase() }, value)
+    ? h("td", { class: "n", "data-label": labels[at].toLowerCase() }, value)
     : h("td", { class: "full" }, h("strong", {}, value));
-  const head = heads.map((label, at) => h("th", { scope: "col", class: at ? "n" : "" }, label));
-  return h("div", { class: "scroll" }, h("table", { class: "cards stats" }, h("thead", {}, h("tr", {}, head)),
-    h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell))))));
+  const head = heads(labels.map((label, at) => [label, at ? "n" : ""]));
+  const body = h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell))));
+  return h("div", { class: "scroll" }, h("table", { class: "cards stats" }, head, body));
 }
 
 class Queue {
   constructor(frame, name) {
-    Object.assign(this, { frame, name });
+    Object.assign(this, { frame, name, _once: keptParts() });
     this.badge = h("span", {});
     this.alerts = h("ul", { class: "alerts", hidden: true, "aria-label": "What is wrong" });
     this.tiles = new Tiles();
@@ -77,10 +73,9 @@ class Queue {
   _begin() {
     const { frame } = this;
     frame.live.addEventListener("queues", () => this._count(), { signal: frame.signal });
-    this.timer = setInterval(() => !frame.live.isAway && !frame.live.isFrozen && this._count(), 1000);
+    frame.every(1, () => this._count());
     const failed = (problem) => this.loading.replaceChildren(trouble(problem));
-    this.read = (signal) => this._read(signal);
-    frame.repeat(this.read, { busy_s: 5, calm_s: 30, failed });
+    frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 30, failed });
     frame.repeat((signal) => this._readMinutes(signal), { busy_s: 10, calm_s: 60 });
   }
 
@@ -147,15 +142,6 @@ class Queue {
     this.tiles.show([this.queue]);
   }
 
-  /** Make a part anew only if it differs: a link in it may have the focus. */
-  _once(part, about, make) {
-    const text = JSON.stringify(about);
-    this.made ??= {};
-    if (this.made[part] === text) return;
-    this.made[part] = text;
-    make();
-  }
-
   /** What the stream says. */
   _count() {
     if (!this.queue) return;
@@ -192,8 +178,8 @@ class Queue {
   _showTypes(types = {}) {
     const all = Object.entries(types).sort(([, a], [, b]) => (b.enqueued ?? 0) - (a.enqueued ?? 0));
     const rows = all.map(([type, counts]) => [visible(type), ...EVENTS.map((name) => figure(counts[name] ?? 0))]);
-    const heads = ["Type", "Enqueued", "Completed", "Retried", "Dead"];
-    this.types.replaceChildren(rows.length ? table(heads, rows) : hollow("inbox", "No job so far", null));
+    const labels = ["Type", "Enqueued", "Completed", "Retried", "Dead"];
+    this.types.replaceChildren(rows.length ? table(labels, rows) : hollow("inbox", "No job so far", null));
   }
 
   _showQuarantine(items = []) {
@@ -227,9 +213,9 @@ class Queue {
       const row = (one) => [visible(one.name), figure(one.ready), figure(one.running), why(one)];
       const link = this.name === "webhook" && this.frame.link("#/hosts", LINK, "Receivers");
       const hosts = link && h("div", { class: "acts" }, link);
-      const heads = ["Group", "Ready", "Running", "Waits for"];
+      const labels = ["Group", "Ready", "Running", "Waits for"];
       const had = this.groups.querySelector("footer :focus")?.textContent;
-      this.groups.replaceChildren(panel("Groups", hosts, table(heads, items.map(row)),
+      this.groups.replaceChildren(panel("Groups", hosts, table(labels, items.map(row)),
         (before > 0 || next_cursor) && this._turns(before, items.length, next_cursor)));
       [...this.groups.querySelectorAll("footer button")].find((one) => one.textContent === had)?.focus();
     });
@@ -244,6 +230,6 @@ class Queue {
     const next = () => this.places.push(`&cursor=${encodeURIComponent(next_cursor)}`);
     const which = `${number(before + 1)} to ${number(before + count)}, by name${next_cursor ? "; there are more" : ""}`;
     return h("footer", {}, h("span", { class: "num" }, which),
-      before > 0 && turn("Before", () => this.places.pop()), next_cursor && turn("Next", next));
+      before > 0 && turn("Previous page", () => this.places.pop()), next_cursor && turn("Next page", next));
   }
 }

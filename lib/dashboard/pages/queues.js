@@ -21,7 +21,7 @@ const VALUES = {
 
 export function page(frame) {
   const all = new AllQueues(frame);
-  return { title: "Queues", element: all.element, stop: () => clearInterval(all.timer), keys: all.keys };
+  return { title: "Queues", element: all.element, keys: all.keys };
 }
 
 class AllQueues {
@@ -50,7 +50,7 @@ class AllQueues {
         this.place, h("div", { class: "scroll" }, table)));
     this.keys = { f: ["find a queue", () => this.find.focus()] };
     frame.live.addEventListener("queues", () => this._update(), { signal: frame.signal });
-    this.timer = setInterval(() => !frame.live.isAway && !frame.live.isFrozen && this._update(), 1000);
+    frame.every(1, () => this._update());
     const failed = (problem) => this.place.replaceChildren(trouble(problem));
     frame.repeat((signal) => this._read(signal), { busy_s: 30, calm_s: 60, failed });
   }

@@ -1,8 +1,10 @@
 // #/requests/<id>: all that one request has caused, on one axis of time, and its jobs. Read anew when one of them has
-// changed, at most once a second, or once in as many fiftieths of a second as it has jobs.
+// changed, at most once a second, or once in as many fiftieths of a second as it has jobs. An answer of the API looks
+// for the jobs for a second at most, newest first: where there are 100,000 jobs, those of this request may be further
+// down, so the page asks on until it has the call itself and nothing more comes behind it.
 
 import { curlOf, showCurl } from "../actions.js";
-import { get, pause } from "../api.js";
+import { get, Problem } from "../api.js";
 import {
   button, copier, ghosts, h, hollow, icon, pageOf, panel, plural, put, seconds, setText, shortId, state, trouble,
   visible,
@@ -16,7 +18,23 @@ const MOST_JOBS = 200;
 
 export function page(frame, { id }) {
   const shown = new Request(frame, id);
-  return { title: `Request ${id}`, element: shown.element, stop: () => clearInterval(shown.timer) };
+  return { title: `Request ${id}`, element: shown.element };
+}
+
+/** Pages of one trace, the newest first, as one trace. The call's span is on each page that has jobs of it. */
+function joined(pages, isWhole) {
+  if (pages.length === 1 && pages[0].complete) return pages[0];
+  const spans = new Map();
+  for (const span of pages.toReversed().flatMap((page) => page.spans)) {
+    const had = spans.get(span.id) ?? span;
+    spans.set(span.id, { ...had, end: had.end && span.end && (had.end > span.end ? had.end : span.end) });
+  }
+  const all = [...spans.values()];
+  const ends = all.map(({ end }) => end);
+  const ended_at = ends.every(Boolean) ? ends.reduce((last, end) => (end > last ? end : last)) : null;
+  const jobs = pages.toReversed().flatMap((page) => page.jobs);
+  const warnings = [...new Set(pages.flatMap((page) => page.warnings))];
+  return { jobs, spans: all, started_at: all[0].start, ended_at, complete: isWhole, warnings };
 }
 
 class Request {
@@ -42,29 +60,28 @@ class Request {
       panel("What happened", null, this.fall.parts), panel("Jobs", this.note, this.list), logs);
     this.loading = h("div", { class: "panel late" }, ghosts(6));
     this.element = h("div", { class: "stack" }, this.head, this.loading, this.rest);
-    const { live } = frame;
-    const tick = () => this.isOpen && !live.isFrozen && !live.isAway && !document.hidden && this._draw();
-    this.timer = setInterval(tick, 1000);
-    this._run(frame.signal);
+    frame.every(1, () => this.isOpen && this._draw());
+    frame.watch(async (signal) => this._show(await this._read(signal)), {
+      stream: () => `api/events?request_id=${encodeURIComponent(this.id)}`,
+      rest_ms: () => (this.isOpen ? OPEN_MS : ENDED_MS),
+      least_ms: () => Math.max(LEAST_MS, (this.trace?.jobs.length ?? 0) * 20),
+      failed: (problem) => this._fail(problem),
+    });
   }
 
-  async _run(signal) {
-    for (let isFollowed = false; !signal.aborted; ) {
-      try {
-        this._show(await get(this.path, { signal }));
-        const stream = `api/events?request_id=${encodeURIComponent(this.id)}`;
-        if (!isFollowed) this.frame.follow(stream, () => this.waking?.abort());
-        isFollowed = true;
-      } catch (problem) {
-        if (signal.aborted) return;
-        if (!this.trace) this._fail(problem);
-        if (problem.status === 404) return;
-      }
-      this.waking = new AbortController();
-      await pause(this.isOpen ? OPEN_MS : ENDED_MS, AbortSignal.any([signal, this.waking.signal])).catch(() => {});
-      await pause(Math.max(LEAST_MS, (this.trace?.jobs.length ?? 0) * 20), signal).catch(() => {});
-      await this.frame.live.ready(signal).catch(() => {});
+  /** The trace, of as many answers as it takes; later of those alone that had jobs, and of the newest jobs. */
+  async _read(signal) {
+    const [places, pages] = [[""], []];
+    for (const place of this.places ?? places) {
+      const page = await get(place ? `${this.path}?cursor=${encodeURIComponent(place)}` : this.path, { signal });
+      if (page.jobs.length || !pages.length) pages.push({ ...page, place });
+      const isFound = !page.jobs.length && pages.some(({ spans }) => spans.some(({ kind }) => kind === "server"));
+      if (page.next_cursor && !page.truncated && !isFound) places.push(page.next_cursor);
+      else if (!this.places) this.isWhole = !page.next_cursor;
     }
+    if (!pages.some(({ jobs }) => jobs.length)) throw new Problem(404, {});
+    this.places ??= pages.map(({ place }) => place);
+    return joined(pages, this.isWhole);
   }
 
   _show(trace) {
@@ -73,7 +90,7 @@ class Request {
     this.isOpen = spans.some(({ end }) => !end);
     const took_s = (Date.parse(ended_at) - Date.parse(started_at)) / 1000;
     const took = ended_at ? `${seconds(took_s)} from its beginning to its end` : "not ended yet";
-    const some = complete ? "" : " There are more jobs than are shown.";
+    const some = complete ? "" : " Older jobs of it, if there are any, are not shown.";
     setText(this.about, `${plural(jobs.length, "job")}, ${took}.${some} ${warnings.join(" ")}`);
     const text = JSON.stringify(jobs);
     if (text !== this.text) put(this.list, jobs.slice(0, MOST_JOBS).map((job) => this._job(job)));
@@ -97,8 +114,10 @@ class Request {
 
   _fail(problem) {
     setText(this.about, "");
+    if (problem.status !== 404) return put(this.loading, trouble(problem));
+    this.isOpen = false;
     const why = "No job of it is known: none was queued, or all are deleted, or their time is over.";
-    put(this.loading, problem.status === 404 ? hollow("search", "There is no such request", why) : trouble(problem));
-    if (problem.status === 404) this.element.append(this.rest.lastElementChild); // The logs tell of it still.
+    const none = h("section", { class: "panel" }, hollow("search", "There is no such request", why));
+    this.element.replaceChildren(this.head, none, this.rest.lastElementChild); // The logs tell of it still.
   }
 }

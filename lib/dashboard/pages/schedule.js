@@ -3,12 +3,14 @@
 
 import { curlOf, showCurl } from "../actions.js";
 import { get } from "../api.js";
+import { MASK } from "../json.js";
 import {
-  button, day, ghosts, h, hollow, icon, number, panel, plural, put, seconds, setText, shortId, trouble, visible, when,
+  button, ghosts, h, heads, hollow, icon, keptParts, number, panel, plural, put, seconds, setText, shortId, state,
+  trouble, visible, when,
 } from "../kit.js";
 import { data } from "./job_parts.js";
 import {
-  act, actionsOf, badge, hashOf, moment, nextRuns, notes, outcome, outcomesOf, OVERDUE, pathOf, rule, wishOf, ZONE,
+  act, actionsOf, badge, hashOf, moment, nextRuns, notes, outcomesOf, OVERDUE, pathOf, rule, wishOf, ZONE,
 } from "./schedule_parts.js";
 
 const OVERLAP = { skip: "the run is skipped", allow: "they run side by side", queue: "the run waits for its end" };
@@ -30,7 +32,7 @@ export function page(frame, { name }) {
 
 class Schedule {
   constructor(frame, name) {
-    Object.assign(this, { frame, name });
+    Object.assign(this, { frame, name, _once: keptParts() });
     this.badge = h("span", {});
     this.gist = h("p", { class: "soft" });
     this.told = h("p", { class: "soft", role: "status" });
@@ -41,8 +43,7 @@ class Schedule {
     this.next = h("div", { class: "pad" });
     this.about = h("dl", { class: "facts" });
     this.made = h("div", { class: "stack" });
-    const heads = h("tr", {}, HEADS.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)));
-    const table = h("table", { class: "cards outcomes" }, h("thead", {}, heads), this.runs);
+    const table = h("table", { class: "cards outcomes" }, heads(HEADS), this.runs);
     const search = `#/jobs?${new URLSearchParams({ schedule: name })}`;
     const jobs = frame.link(search, { class: "button bare tiny" }, "All its jobs");
     const runs = panel("Last runs", h("div", { class: "acts" }, jobs), table);
@@ -94,15 +95,6 @@ class Schedule {
     this._once("made", [schedule.version], () => put(this.made, this._made()));
   }
 
-  /** Make a part anew only if it differs: a link in it may have the focus. */
-  _once(part, about, make) {
-    const text = JSON.stringify(about);
-    this.parts ??= {};
-    if (this.parts[part] === text) return;
-    this.parts[part] = text;
-    make();
-  }
-
   _showActs() {
     const had = this.buttons.querySelector(":focus")?.dataset.act;
     const curl = button("As curl", { glyph: "copy", "data-act": "curl", on: { click: () => this.tellCurl() } });
@@ -125,7 +117,7 @@ class Schedule {
 
   tellCurl() {
     const body = JSON.stringify(wishOf(this.exact));
-    const masked = body.includes('"********"') ? " Secrets are masked in it: here they stay as they are." : "";
+    const masked = body.includes(MASK) ? " Secrets are masked in it: here they stay as they are." : "";
     const note = `The whole schedule, but for a pause. The same PUT again changes nothing.${masked}`;
     showCurl("The schedule as curl", curlOf(this.frame, "PUT", pathOf(this.name), body), note);
   }
@@ -152,7 +144,7 @@ class Schedule {
     if (!all.length) return h("tr", {}, h("td", { class: "full faint", colspan: 5 }, "None so far."));
     const link = (job) => this.frame.link(`#/jobs/${job}`, { class: "link mono" }, shortId(job));
     return all.map(({ kind, at, slot, job, why }) => h("tr", { class: job ? "go" : "" },
-      h("td", { class: "num" }, slot ? when(slot, moment(slot)) : "by hand"), h("td", {}, outcome(kind)),
+      h("td", { class: "num" }, slot ? when(slot, moment(slot)) : "by hand"), h("td", {}, state(kind)),
       h("td", { class: "id" }, job ? link(job) : h("span", { class: "zero" }, "–")),
       h("td", { class: "full small soft" }, visible(why)), h("td", { class: "n" }, when(at))));
   }
@@ -170,7 +162,7 @@ class Schedule {
       ["If one runs", OVERLAP[schedule.overlap]], ["If missed", MISSED[schedule.catch_up]],
       ["So far", `${plural(counts.fired, "run")}, ${number(counts.skipped)} skipped, ${number(counts.missed)} missed`],
       ["Owner", owner && h("span", { class: "mono" }, visible(owner))],
-      ["Made", time(schedule.created_at)], ["Changed", time(schedule.changed_at)],
+      ["Created", time(schedule.created_at)], ["Changed", time(schedule.changed_at)],
       ["Version", number(schedule.version)],
     ];
     return rows.filter(([, value]) => value).map(([label, value]) => [h("dt", {}, label), h("dd", {}, value)]);
@@ -184,7 +176,7 @@ class Schedule {
   }
 
   _gone() {
-    Object.assign(this, { schedule: null, text: "", parts: {} });
+    Object.assign(this, { schedule: null, text: "", _once: keptParts() });
     this.loading.hidden = false;
     this.verdict.hidden = true;
     this.rest.remove();

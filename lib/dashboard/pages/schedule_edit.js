@@ -4,12 +4,13 @@
 // Saved by PUT with If-Match, so that nobody's change is lost: to the version that was opened, or with
 // `If-None-Match: *` where there was none.
 
-import { curlOf, showCurl } from "../actions.js";
-import { call, get } from "../api.js";
-import { keepsNumbers, parse } from "../json.js";
-import { button, ghosts, h, hollow, panel, put, trouble, visible } from "../kit.js";
+import { curlOf, problemBox, showCurl } from "../actions.js";
+import { call, get, getText } from "../api.js";
+import { parse, wears, WORN } from "../json.js";
+import { button, ghosts, h, hollow, icon, panel, put, trouble, visible } from "../kit.js";
+import { firstOf, payloadOf } from "../schema.js";
 import { field, Preview, select, setTime, timesOf } from "./schedule_fields.js";
-import { hashOf, MAIL, pathOf, ZONE } from "./schedule_parts.js";
+import { hashOf, pathOf, ZONE } from "./schedule_parts.js";
 
 const OVERLAPS = { skip: "Skip the run", allow: "Run beside it", queue: "Wait for its end" };
 const CATCH_UPS = { one: "Run once for all of them", none: "Skip what was missed", all: "Run each of the latest 100" };
@@ -43,23 +44,18 @@ class Editor {
   async _open() {
     const { frame, name } = this;
     try {
-      const [types, exact] = await Promise.all([get("api/types", { signal: frame.signal }), name && this._read()]);
-      if (name && !keepsNumbers) {
-        const text = "It would change the digits of long numbers. Take the schedule's curl, or another browser.";
-        return put(this.place, hollow("warn", "This browser can't edit a schedule", text));
+      const how = { signal: frame.signal };
+      const [types, text] = await Promise.all([get("api/types", how), name && getText(pathOf(name), how)]);
+      if (text && wears(text)) {
+        return put(this.place, hollow("warn", "This browser is too old for this schedule", WORN));
       }
       this.types = new Map(types.items.map((one) => [one.name, one]));
       this._make();
-      this._fill(exact || { cron: "0 3 * * *", timezone: ZONE, overlap: "skip", catch_up: "one", job: {} });
+      this._fill(text ? parse(text) : { cron: "0 3 * * *", timezone: ZONE, overlap: "skip", catch_up: "one", job: {} });
       if (!name) this._sample();
     } catch (problem) {
       if (!frame.signal.aborted) put(this.place, trouble(problem));
     }
-  }
-
-  /** The schedule with its numbers as they were written. */
-  _read() {
-    return get(pathOf(this.name), { signal: this.frame.signal, exact: true });
   }
 
   _make() {
@@ -98,10 +94,11 @@ class Editor {
   _layOut() {
     const { fields: at } = this;
     this.preview = new Preview(this.frame, () => timesOf(at), (errors) => this._tellTimes(errors), at.zone.input);
-    this.more = h("details", { class: "more" }, h("summary", {}, "More of the job"), at.rest.row);
+    const summary = h("summary", {}, icon("chevron"), "More of the job");
+    this.more = h("details", { class: "more-fields" }, summary, at.rest.row);
     const kind = h("div", { class: "halves" }, at.type.row, at.queue.row);
     this.job = h("div", { class: "form" }, kind, at.payload.row, this.more);
-    this.told = h("div", { role: "alert" });
+    this.told = h("div", { class: "told form" });
     const part = (title, kind, ...rows) => panel(title, null, h("div", { class: `${kind} pad` }, rows));
     const first = !this.name && at.name.row;
     const when = part("When it runs", "form", first, at.when.row, at.zone.row, this.preview.element);
@@ -123,10 +120,10 @@ class Editor {
     const { type, queue, payload, ...rest } = exact.job ?? {};
     const pretty = (value) => JSON.stringify(value, null, 2);
     if (type && !this.types.has(type)) at.type.input.append(h("option", { value: type }, type));
-    const first = this.types.has("email") ? "email" : this.types.keys().next().value;
     const values = {
       when: plain.cron ?? plain.every_s, zone: plain.timezone, kind: exact.workflow ? "workflow" : "job",
-      type: type ?? first, queue, payload: pretty(payload ?? {}), rest: Object.keys(rest).length ? pretty(rest) : "",
+      type: type ?? firstOf([...this.types.values()])?.name, queue, payload: pretty(payload ?? {}),
+      rest: Object.keys(rest).length ? pretty(rest) : "",
       workflow: pretty(exact.workflow ?? WORKFLOW), overlap: plain.overlap, missed: plain.catch_up,
       jitter: plain.jitter_s || "", owner: plain.owner,
     };
@@ -151,7 +148,8 @@ class Editor {
   _sample() {
     const { type, payload } = this.fields;
     const isTouched = payload.input.value !== (this.sample ?? "{}");
-    this.sample = JSON.stringify(type.input.value === "email" ? MAIL : {}, null, 2);
+    const known = this.types.get(type.input.value);
+    this.sample = JSON.stringify(known ? payloadOf(known) : {}, null, 2);
     if (!isTouched) payload.input.value = this.sample;
     this._tellType();
   }
@@ -168,6 +166,7 @@ class Editor {
     let isWhole = true;
     const json = (one, empty) => {
       try {
+        if (wears(one.input.value)) throw new SyntaxError(WORN);
         return one.input.value.trim() ? parse(one.input.value) : empty;
       } catch (fault) {
         isWhole = false;
@@ -215,8 +214,7 @@ class Editor {
     if (problem.status === 404) at.name.fault([problem.message]);
     if (problem.slug === "schedule-elsewhere") at.queue.fault([problem.message]);
     const left = this._tellErrors(problem.errors);
-    const rows = left.map(({ pointer, detail }) => h("li", {}, h("code", {}, visible(pointer)), " ", visible(detail)));
-    put(this.told, h("p", { class: "dead" }, visible(problem.sentence)), h("ul", { class: "small soft" }, rows));
+    put(this.told, problemBox(problem, left));
     this._toFault();
   }
 
@@ -251,7 +249,7 @@ class Editor {
     if (!this.name) {
       const link = this.frame.link(hashOf(name), { class: "link" }, `Look at ${name}`);
       this.fields.name.fault(["is taken: there is a schedule of that name"]);
-      put(this.told, h("p", {}, link, ", or take another name."));
+      put(this.told, h("p", { role: "alert" }, link, ", or take another name."));
       return this._toFault();
     }
     const over = button(now ? "Save mine over it" : "Make it anew", { kind: "tiny", on: { click: () => {
@@ -264,7 +262,7 @@ class Editor {
     } } });
     const text = now ? "Somebody has changed the schedule since you opened it; nothing is saved."
       : "Somebody has deleted the schedule meanwhile.";
-    put(this.told, h("p", { class: "dead" }, text), h("div", { class: "acts" }, over, theirs));
+    put(this.told, h("p", { class: "dead", role: "alert" }, text), h("div", { class: "acts" }, over, theirs));
     over.focus();
   }
 

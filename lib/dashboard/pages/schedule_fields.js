@@ -1,7 +1,7 @@
 // Fields of the editor of schedules, and the preview of the next runs.
 
 import { pause, post } from "../api.js";
-import { h, put, setText, visible } from "../kit.js";
+import { h, localTime, put, setText, visible } from "../kit.js";
 import { nextRuns, notes } from "./schedule_parts.js";
 
 const TYPING_MS = 250;
@@ -38,8 +38,7 @@ export const select = (words, props) =>
 
 /** Put a time into a field of the reader's zone. One that nobody edits keeps its seconds. */
 export function setTime(input, t) {
-  const zoned = t && new Date(Date.parse(t) - new Date(t).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-  input.value = input.dataset.was = zoned ?? "";
+  input.value = input.dataset.was = t ? localTime(t).slice(0, 16) : "";
   input.dataset.exact = t ?? "";
 }
 function timeOf({ value, dataset }) {

@@ -1,16 +1,13 @@
 // What the pages of schedules share: words for times and outcomes, the strip of the last ten, and what is done to one.
 
 import { ask } from "../actions.js";
-import { button, counted, day, h, icon, now_ms, put, state, svg, utc, visible, when } from "../kit.js";
+import { button, capital, counted, day, h, icon, now_ms, put, state, svg, utc, visible, when } from "../kit.js";
 
 export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const WITH_YEAR = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
 const YEAR = new Intl.DateTimeFormat("en-GB", { weekday: "short", ...WITH_YEAR });
 const WITH_SECONDS = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" };
 const SECONDS = new Intl.DateTimeFormat("en-GB", { weekday: "short", ...WITH_SECONDS });
-
-/** The payload of an example: the type `email` ships with Waybill. */
-export const MAIL = { to: "test@gmail.com", subject: "Good night", text: "It is three o'clock." };
 
 export const pathOf = (name) => `api/schedules/${encodeURIComponent(name)}`;
 export const hashOf = (name) => `#/schedules/${encodeURIComponent(name)}`;
@@ -45,7 +42,6 @@ export function nextRuns(times, zone) {
 
 /** Sentences that somebody should read. */
 export function notes(sentences) {
-  const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const box = (text) => h("p", { class: "note-box" }, h("span", { class: "retried" }, icon("warn")),
     h("span", {}, visible(`${capital(text)}${text.endsWith(".") ? "" : "."}`)));
   return sentences.map(box);
@@ -68,7 +64,6 @@ export const makes = ({ job, workflow, queue }) =>
   `${job ? job.type : `workflow ${workflow?.name ?? ""}`.trim()} → ${queue}`;
 
 const HEIGHTS = { completed: 12, dead: 18, skipped: 9, missed: 15 };
-const KINDS = { skipped: "cancelled", missed: "retried" };
 
 /** What became of the last ten, the newest first: {kind, at, slot, job, why}. kind: the state of the job by now,
  * "gone" where no record of it is kept any more, "skipped", or "missed". */
@@ -83,9 +78,6 @@ export function outcomesOf({ outcomes, last_runs }) {
     return { kind, at, slot, job, why };
   });
 }
-
-/** The outcome in a shape and a word. */
-export const outcome = (kind) => state(KINDS[kind] ?? (kind === "gone" ? "ready" : kind), { word: kind });
 
 /** The last ten as bars, the newest on the right; each leads to its job. */
 export function strip(schedule, frame) {

@@ -5,13 +5,14 @@ import { curlOf } from "../actions.js";
 import { get } from "../api.js";
 import { Board } from "../board.js";
 import {
-  button, counted, day, ghosts, h, hollow, icon, number, plural, put, setText, trouble, visible, when,
+  button, counted, day, ghosts, h, heads, hollow, icon, number, plural, put, setText, trouble, visible, when,
 } from "../kit.js";
-import { act, badge, hashOf, MAIL, makes, newButton, rule, strip, ZONE } from "./schedule_parts.js";
+import { sampleOf } from "../schema.js";
+import { act, badge, hashOf, makes, newButton, rule, strip, ZONE } from "./schedule_parts.js";
 
 const LIMIT = 50;
 const DAY_READ_MS = 600_000; // To work out a day of many schedules is work for the server.
-const EXAMPLE = { cron: "0 3 * * *", timezone: ZONE, job: { type: "email", payload: MAIL } };
+const EXAMPLE = { cron: "0 3 * * *", timezone: ZONE, job: { type: "email", payload: sampleOf("email") } };
 const HEADS = [["Name"], ["Runs"], ["Next"], ["Last ten", "last"], ["On", "n"]];
 
 export function page(frame, { query }) {
@@ -24,7 +25,7 @@ export function page(frame, { query }) {
     p: ["pause or resume the schedule", atRow("pause"), canAct],
     "[": ["next page", () => frame.go(all.nextHash), () => all.nextHash],
   };
-  return { title: "Schedules", element: all.element, stop: () => clearInterval(all.timer), keys };
+  return { title: "Schedules", element: all.element, keys };
 }
 
 class Schedules {
@@ -45,15 +46,14 @@ class Schedules {
     this.count = h("span", { class: "faint small num" });
     this.body = h("tbody", {});
     const queue = query.get("queue");
-    const heads = h("tr", {}, HEADS.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)));
-    this.table = h("table", { class: "cards rows schedules", hidden: true }, h("thead", {}, heads), this.body);
+    this.table = h("table", { class: "cards rows schedules", hidden: true }, heads(HEADS), this.body);
     this.place = h("div", { class: "late" }, ghosts(6));
     this.foot = h("footer", { hidden: true });
     this.element = h("div", { class: "stack" }, head, this.board.element,
       h("section", { class: "panel", "aria-label": "All schedules" },
         h("header", {}, h("h2", {}, queue ? `Of the queue ${queue}` : "All"), this.count, label),
         this.place, this.table, this.foot));
-    this.timer = setInterval(() => document.hidden || this.board.draw(), 60_000);
+    frame.every(60, () => this.board.draw());
     const failed = (problem) => this._fail(problem);
     frame.repeat((signal) => this._read(signal), { busy_s: 10, calm_s: 30, failed });
   }

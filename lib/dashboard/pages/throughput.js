@@ -4,7 +4,8 @@ import { get } from "../api.js";
 import { Columns } from "../charts.js";
 import { clock, h, number, sum, trouble } from "../kit.js";
 
-const WINDOWS = { "1h": ["1 hour", "Last hour"], "24h": ["24 hours", "Last 24 hours"] };
+/** How far back charts reach: the window as the API takes it, its button, and its beginning in a sentence. */
+export const WINDOWS = { "1h": ["1 hour", "Last hour"], "24h": ["24 hours", "Last 24 hours"] };
 
 export class Throughput {
   /** queue: "" for all queues. */

@@ -2,18 +2,17 @@
 //
 //   thingsOf(health, queues)  ->  [{kind: "dead", title: "Nobody serves the queue reports", text: "128 …", queue}]
 
-import { clockOrDay, counted, number, plural } from "../kit.js";
+import { capital, clockOrDay, counted, number, plural } from "../kit.js";
 
-/** Trouble's code -> how bad it is (dead: red, retried: amber), and its title. */
+/** Trouble's code -> how bad it is (dead: red, retried: amber), its title, and that of many queues at once. */
 const TROUBLES = {
-  unserved: ["dead", (queue) => `Nobody serves the queue ${queue}`],
-  dying: ["dead", (queue) => `Jobs of ${queue} die`],
-  failing: ["retried", (queue) => `Attempts of ${queue} fail`],
-  backlog: ["retried", (queue) => `${queue} falls behind`],
-  paused: ["retried", (queue) => `${queue} is paused`],
+  unserved: ["dead", (queue) => `Nobody serves the queue ${queue}`, (queues) => `Nobody serves ${queues}`],
+  dying: ["dead", (queue) => `Jobs of ${queue} die`, (queues) => `Jobs of ${queues} die`],
+  failing: ["retried", (queue) => `Attempts of ${queue} fail`, (queues) => `Attempts of ${queues} fail`],
+  backlog: ["retried", (queue) => `${queue} falls behind`, (queues) => `${queues} fall behind`],
+  paused: ["retried", (queue) => `${queue} is paused`, (queues) => `${queues} are paused`],
 };
-
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const MOST_ALIKE = 3; // So many queues with one trouble are told one by one; more of them together.
 
 export function thingsOf(health, queues) {
   const told = new Set(health.warnings.filter((one) => one.code === "queue_unserved").map((one) => one.queue));
@@ -21,20 +20,30 @@ export function thingsOf(health, queues) {
   const troubled = queues
     .filter((queue) => queue.trouble && !isTold(queue))
     .map(({ name, trouble }) => troubleOf(name, trouble));
+  const alike = Map.groupBy([...health.warnings.map(thingOf), ...troubled], ({ code }) => code);
+  const things = [...alike].flatMap(([code, group]) =>
+    TROUBLES[code] && group.length > MOST_ALIKE ? [manyOf(code, group.map(({ queue }) => queue))] : group);
   // "dead" < "retried": red first.
-  return [...health.warnings.map(thingOf), ...troubled].sort((a, b) => a.kind.localeCompare(b.kind));
+  return things.sort((a, b) => a.kind.localeCompare(b.kind));
 }
 
-/** A queue's trouble in words: {kind, title, text, queue}. */
+/** A queue's trouble in words: {code, kind, title, text, queue}. */
 export function troubleOf(queue, { code, text }) {
   const [kind, title] = TROUBLES[code] ?? ["retried", (name) => `Something is wrong with ${name}`];
-  return { kind, title: title(queue), text: `${capital(text)}.`, queue };
+  return { code, kind, title: title(queue), text: `${capital(text)}.`, queue };
+}
+
+function manyOf(code, names) {
+  const [kind, , title] = TROUBLES[code];
+  const text = `${names.slice(0, MOST_ALIKE).join(", ")} and ${plural(names.length - MOST_ALIKE, "other")}.`;
+  return { kind, title: title(plural(names.length, "queue")), text, queue: null, isMany: true };
 }
 
 function thingOf({ code, severity, text, what_to_do, queue, since }) {
   const isUnserved = code === "queue_unserved";
   const begun = since ? ` Since ${clockOrDay(since)}.` : "";
   return {
+    code: isUnserved ? "unserved" : null,
     kind: severity === "error" ? "dead" : "retried",
     title: isUnserved ? TROUBLES.unserved[1](queue) : capital(text),
     text: `${isUnserved ? `${capital(text)}. ` : ""}${capital(what_to_do)}.${begun}`,

@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { tellHealth } from "../bar.js";
 import {
-  button, clockOrDay, ghosts, h, hollow, icon, now_ms, number, plural, seconds, setText, sum, trouble, visible,
+  button, clockOrDay, ghosts, h, heads, hollow, icon, now_ms, number, plural, seconds, setText, sum, trouble, visible,
   when,
 } from "../kit.js";
 
@@ -73,11 +73,11 @@ class Workers {
   _host(host, items) {
     const memory = sum(items.map((one) => one.rss_bytes ?? 0));
     const note = [plural(items.length, "runner"), memory && bytes(memory)].filter(Boolean).join(", ");
-    const heads = [["Runner"], ["Jobs", "n"], ["Memory", "n"], ["Last beat", "n"], ["Since", "n wide-only"],
-      ["Version", "n wide-only"]].map(([label, kind]) => h("th", { scope: "col", class: kind }, label));
+    const columns = [["Runner"], ["Jobs", "n"], ["Memory", "n"], ["Last beat", "n"], ["Since", "n wide-only"],
+      ["Version", "n wide-only"]];
     return h("section", { class: "panel", "aria-label": host },
       h("header", {}, h("h2", {}, visible(host)), h("span", { class: "small faint" }, note)),
-      h("div", { class: "scroll" }, h("table", { class: "cards stats workers" }, h("thead", {}, h("tr", {}, heads)),
+      h("div", { class: "scroll" }, h("table", { class: "cards stats workers" }, heads(columns),
         items.map((one) => this._runner(one)))));
   }
 

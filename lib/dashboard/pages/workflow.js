@@ -2,11 +2,11 @@
 // as a table. It is read anew when a job of its request has changed, at most once a second, or once in as many
 // hundredths of a second as it has jobs.
 
-import { ask, curlOf, showCurl } from "../actions.js";
-import { get, pause } from "../api.js";
+import { ask, curlOf, hasEnded, showCurl } from "../actions.js";
+import { get } from "../api.js";
 import {
-  button, copier, day, ghosts, h, hollow, icon, now_ms, number, panel, plural, progressBar, put, setText, shortId,
-  state, trouble, visible, when,
+  button, copier, day, ghosts, h, hollow, icon, keptParts, now_ms, number, panel, plural, progressBar, put, setText,
+  shortId, state, trouble, visible, when,
 } from "../kit.js";
 import { Graph } from "./workflow_graph.js";
 import { Members } from "./workflow_jobs.js";
@@ -17,7 +17,6 @@ const OPEN_MS = 5000;
 const ENDED_MS = 60_000;
 const MOST_AROUND = 5;
 const AROUND_MS = 10_000;
-const hasEnded = ({ state: how }) => how !== "blocked";
 
 export function page(frame, { id }) {
   const shown = new Workflow(frame, id);
@@ -26,12 +25,13 @@ export function page(frame, { id }) {
     r: ["run the workflow again", ...act("retry")], c: ["cancel the workflow", ...act("cancel")],
     y: ["the workflow as curl", () => shown.tellCurl()],
   };
-  return { title: `Workflow ${shortId(id)}`, element: shown.element, stop: () => clearInterval(shown.timer), keys };
+  return { title: `Workflow ${shortId(id)}`, element: shown.element, keys };
 }
 
 class Workflow {
   constructor(frame, id) {
     Object.assign(this, { frame, id, path: `api/workflows/${encodeURIComponent(id)}`, acts: [], jobs: new Map() });
+    this._once = keptParts();
     this.title = h("h1", { class: "titled" }, "Workflow");
     this.crumbs = h("p", { class: "crumbs" });
     this.counts = h("p", { class: "soft" });
@@ -47,30 +47,13 @@ class Workflow {
     this.loading = h("div", { class: "panel late" }, ghosts(6));
     const head = h("div", { class: "head" }, h("div", {}, this.crumbs, this.title, this.counts), this.buttons);
     this.element = h("div", { class: "stack" }, head, this.verdict, this.loading, this.rest);
-    const { live } = frame;
-    const tick = () => !live.isFrozen && !live.isAway && !document.hidden && this.graph.tick();
-    this.timer = setInterval(tick, 1000);
-    this._run(frame.signal);
-  }
-
-  async _run(signal) {
-    for (let isFollowed = false; !signal.aborted; ) {
-      try {
-        await this._read(signal);
-        const request = encodeURIComponent(this.workflow.request_id ?? "");
-        if (!isFollowed && request) this.frame.follow(`api/events?request_id=${request}`, () => this.waking?.abort());
-        isFollowed = true;
-      } catch (problem) {
-        if (signal.aborted) return;
-        if (!this.workflow || problem.status === 404) this._fail(problem);
-        if (problem.status === 404) return;
-      }
-      this.waking = new AbortController();
-      const pause_ms = this.workflow && hasEnded(this.workflow) ? ENDED_MS : OPEN_MS;
-      await pause(pause_ms, AbortSignal.any([signal, this.waking.signal])).catch(() => {});
-      await pause(Math.max(LEAST_MS, this.jobs.size * 10), signal).catch(() => {});
-      await this.frame.live.ready(signal).catch(() => {});
-    }
+    frame.every(1, () => this.graph.tick());
+    this.wake = frame.watch((signal) => this._read(signal), {
+      stream: () => this.workflow.request_id && `api/events?request_id=${encodeURIComponent(this.workflow.request_id)}`,
+      rest_ms: () => (this.workflow && hasEnded(this.workflow) ? ENDED_MS : OPEN_MS),
+      least_ms: () => Math.max(LEAST_MS, this.jobs.size * 10),
+      failed: (problem) => this._fail(problem),
+    });
   }
 
   async _read(signal) {
@@ -115,15 +98,6 @@ class Workflow {
     this.rest.hidden = this.verdict.hidden = false;
   }
 
-  /** Make a part anew only if it differs: a link in it may have the focus. */
-  _once(part, about, make) {
-    const text = JSON.stringify(about) ?? "";
-    this.made ??= {};
-    if (this.made[part] === text) return;
-    this.made[part] = text;
-    make();
-  }
-
   _tell({ state: how }, { tone = "", strong, text = [], list = null }, progress) {
     if (this.verdict.contains(document.activeElement)) return; // Somebody is at one of its links.
     const said = h("div", {}, h("p", {}, h("strong", {}, strong), " ", text), list);
@@ -160,9 +134,9 @@ class Workflow {
       ["Queue", frame.link(`#/queues/${this.id.slice(0, -33)}`, { class: "link" }, this.id.slice(0, -33))],
       ["Request", request_id && frame.link(request, { class: "link mono" }, request_id)],
       ["Part of", above && frame.link(`#/workflows/${above}`, { class: "link mono cut block" }, above)],
-      ["Started", time(created_at)], ["Stopped", time(cancel_requested_at)], ["Ended", time(finished_at)],
+      ["Created", time(created_at)], ["Asked to stop", time(cancel_requested_at)], ["Ended", time(finished_at)],
       ["After", jobs(before, more[0])], ["Then", jobs(behind, more[1])],
-      ["Told to", callback_url && h("span", { class: "mono" }, visible(callback_url))],
+      ["Callback", callback_url && h("span", { class: "mono" }, visible(callback_url))],
     ];
     put(this.about, rows.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
   }
@@ -181,7 +155,7 @@ class Workflow {
 
   act(name) {
     const chosen = this.acts.find((one) => one.name === name);
-    if (chosen) ask(this.frame, { ...chosen, done: () => this.waking?.abort() });
+    if (chosen) ask(this.frame, { ...chosen, done: this.wake });
   }
   tellCurl() {
     showCurl("The workflow as curl", curlOf(this.frame, "GET", this.path));

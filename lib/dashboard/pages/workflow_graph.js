@@ -3,15 +3,13 @@
 
 import { mix } from "../charts.js";
 import { MOST_NODES, nodesOf, placed, SIZE } from "../graph.js";
-import { h, icon, now_ms, number, pageOf, put, seconds, setText, sum, svg, visible } from "../kit.js";
+import { h, icon, likeOf, now_ms, number, pageOf, put, seconds, setText, sum, svg, visible } from "../kit.js";
 
 /** States of a workflow's jobs, the one first that a group of jobs has if one of them has it. */
 export const STATES = [
   "dead", "active", "ready", "delayed", "blocked", "completed", "cancelled", "skipped", "gone",
 ];
 export const OPEN = ["active", "ready", "delayed", "blocked"];
-/** What has no shape and colour of its own. */
-export const LIKE = { skipped: "cancelled", gone: "cancelled" };
 const RULES = { failed: "on failure", ended: "any end" };
 const MOST_NAMED = 4;
 /** Kinds of edges, the one first that an edge for several pairs has if one of them is of it. */
@@ -152,7 +150,7 @@ class Node {
     this.title = isOne ? name : `${number(jobs.length)} × ${many}`;
     const kind = isOne && type !== name && h("span", { class: "faint cut" }, visible(type ?? "record gone"));
     put(this.name, h("strong", { class: "cut" }, h("bdi", {}, visible(this.title))), kind);
-    const like = LIKE[state] ?? state;
+    const like = likeOf(state);
     const isNested = type === "workflow" && isOne;
     put(this.how, h("span", { class: `state ${like}` }, icon(like, like === "active" ? "spin" : ""), isOne && state),
       isNested && icon("workflows"));

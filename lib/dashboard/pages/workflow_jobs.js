@@ -1,7 +1,9 @@
 // The table of a workflow's jobs: all of them, those of one state, or those of one node of the graph.
 
-import { button, h, icon, number, pageOf, plural, put, setText, visible } from "../kit.js";
-import { afterText, countsOf, LIKE, STATES, timeOf } from "./workflow_graph.js";
+import {
+  button, capital, h, heads, icon, likeOf, number, pageOf, plural, put, setText, state, visible,
+} from "../kit.js";
+import { afterText, countsOf, STATES, timeOf } from "./workflow_graph.js";
 
 const STEP = 100;
 
@@ -12,12 +14,11 @@ export class Members {
     this.search = h("div", { class: "acts" });
     this.states = h("div", { class: "states", role: "group", "aria-label": "By state" });
     this.body = h("tbody", {});
-    const head = [["State"], ["Job"], ["After"], ["Time", "n"]];
-    const heads = h("thead", {}, h("tr", {}, head.map(([word, kind]) => h("th", { scope: "col", class: kind }, word))));
+    const columns = [["State"], ["Job"], ["After"], ["Time", "n"]];
     this.foot = h("footer", { hidden: true });
     this.element = h("section", { class: "panel", "aria-label": "Jobs" },
       h("header", {}, h("h2", {}, "Jobs"), this.group, this.search), this.states,
-      h("table", { class: "cards members" }, heads, this.body), this.foot);
+      h("table", { class: "cards members" }, heads(columns), this.body), this.foot);
   }
 
   /** jobs: Map id -> job. Rows change in place. */
@@ -63,11 +64,11 @@ export class Members {
     this.tabs = text;
     const had = this.states.contains(document.activeElement) ? document.activeElement.dataset.state : null;
     put(this.states, there.map((name) => {
-      const like = LIKE[name] ?? name;
+      const like = likeOf(name);
       const count = h("span", { class: "num" }, number(name ? counts[name] : jobs.length));
       const props = { "aria-pressed": String(name === this.state), "data-state": name };
       return h("button", { type: "button", ...props, on: { click: () => this._choose(name) } },
-        name && h("span", { class: like }, icon(like)), name || "all", count);
+        name && h("span", { class: like }, icon(like)), capital(name || "all"), count);
     }));
     if (had !== null) this.states.querySelector(`[data-state="${had}"]`)?.focus();
     const types = new Set(jobs.map(({ type }) => type));
@@ -89,13 +90,11 @@ export class Members {
     this.rows.set(job.id, row);
     if (row.text === text) return;
     const [{ type, name, optional }, had] = [job, row.element.contains(document.activeElement)];
-    const like = LIKE[job.state] ?? job.state;
     const known = h("strong", { class: "cut" }, h("bdi", {}, visible(name)));
     const link = this.frame.link(pageOf(job), { class: "titled" }, known,
       type !== name && h("span", { class: "faint cut" }, visible(type ?? "record gone")),
       optional && h("span", { class: "tag" }, "optional"));
-    const shape = h("span", { class: `state ${like}` }, icon(like, like === "active" ? "spin" : ""), job.state);
-    put(row.element, h("td", { class: "st" }, shape),
+    put(row.element, h("td", { class: "st" }, state(job.state)),
       h("td", { class: "who" }, link), h("td", { class: "soft small full" }, visible(afterText(job))),
       h("td", { class: `n ${time ? "" : "zero"}` }, time || "–"));
     row.text = text;

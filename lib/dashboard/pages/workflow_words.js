@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { heldUpBy } from "../graph.js";
-import { h, number, pageOf, plural, seconds, state, visible } from "../kit.js";
+import { capital, h, number, pageOf, plural, seconds, state, visible } from "../kit.js";
 import { OPEN } from "./workflow_graph.js";
 
 const MOST_NAMED = 3;
@@ -10,7 +10,6 @@ const MOST_EXPLAINED = 5;
 const MOST_LINES = 3;
 /** Reasons for which a job waits until somebody does something. */
 const STUCK = ["no_worker", "queue_paused", "group_paused", "unknown_type"];
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** A workflow's state. `blocked` is what it is while its jobs run. */
 export function pill(how) {
@@ -52,7 +51,7 @@ export async function sentence(workflow, jobs, nodes, frame) {
   }
   const ended = counts.jobs - OPEN.reduce((count, name) => count + counts[name], 0);
   const have = `${number(ended)} of ${plural(counts.jobs, "job")} ${ended === 1 ? "has" : "have"} ended.`;
-  const strong = cancel_requested_at ? "It is being stopped." : have;
+  const strong = cancel_requested_at ? "It is being cancelled." : have;
   return { strong, list: await holdUps(jobs, nodes, frame) };
 }
 

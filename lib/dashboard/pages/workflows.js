@@ -2,11 +2,12 @@
 // the type `workflow`, found as any jobs are: in a search that tells how far it has looked.
 
 import { curlOf } from "../actions.js";
-import { get } from "../api.js";
 import {
-  button, copier, ghosts, h, hollow, icon, now_ms, number, plural, put, seconds, setText, shortId, trouble, visible,
-  when,
+  button, copier, ghosts, h, heads, hollow, icon, now_ms, number, plural, put, seconds, setText, shortId, trouble,
+  visible, when,
 } from "../kit.js";
+import { sampleOf } from "../schema.js";
+import { pagesOf } from "../search.js";
 import { explained, pill } from "./workflow_words.js";
 
 const LIMIT = 25;
@@ -18,7 +19,7 @@ const TABS = [
   ["", "All"], ["blocked", "Running", "active"], ["completed", "Completed"], ["dead", "Dead"],
   ["cancelled", "Cancelled"],
 ];
-const MAIL = { type: "email", payload: { to: "ann@example.com", subject: "Hello", text: "Hello" } };
+const MAIL = { type: "email", payload: sampleOf("email") };
 const EXAMPLE = { name: "two letters", jobs: { first: MAIL, second: { ...MAIL, after: ["first"] } } };
 
 export function page(frame, { query }) {
@@ -34,9 +35,8 @@ class Workflows {
     this.about = h("p", { class: "soft" }, "Looking…");
     this.states = h("nav", { class: "states", "aria-label": "By state" }, TABS.map((one) => this._tab(...one)));
     this.body = h("tbody", {});
-    const heads = [["State"], ["Workflow"], ["Queue", "extra wide-only"], ["Took", "n"], ["Started", "n"]];
-    const head = h("tr", {}, heads.map(([word, kind]) => h("th", { scope: "col", class: kind }, word)));
-    this.table = h("table", { class: "cards flows", hidden: true }, h("thead", {}, head), this.body);
+    const columns = [["State"], ["Workflow"], ["Queue", "extra wide-only"], ["Took", "n"], ["Created", "n"]];
+    this.table = h("table", { class: "cards flows", hidden: true }, heads(columns), this.body);
     this.none = h("div", { class: "late" }, ghosts(5));
     this.foot = h("footer", { hidden: true });
     this.element = h("div", { class: "stack" }, h("div", {}, h("h1", {}, "Workflows"), this.about),
@@ -63,19 +63,13 @@ class Workflows {
   async _read(signal) {
     // After a long search the first page alone is read again, for what is new.
     const most = this.requests > FEW_REQUESTS ? 1 : MOST_REQUESTS;
-    const query = new URLSearchParams({ type: "workflow", fields: "summary", ...Object.fromEntries(this.query) });
-    let found = [];
-    let [page, requests, back] = [null, 0, null];
-    do {
-      query.set("limit", LIMIT - found.length);
-      page = await get(`api/jobs?${query}`, { signal });
-      back ??= requests ? null : page.back_to;
-      requests += 1;
-      found.push(...page.items);
-      if (page.next_cursor) query.set("cursor", page.next_cursor);
-    } while (page.next_cursor && found.length < LIMIT && requests < most);
+    let page = null;
+    for await (page of pagesOf({ ...Object.fromEntries(this.query), type: "workflow" }, LIMIT, signal)) {
+      if (page.requests === most) break;
+    }
+    let { items: found, requests, back, next } = page;
     if (most === 1) found = [...found, ...this.found.filter(({ id }) => !found.some((one) => one.id === id))];
-    else Object.assign(this, { requests, back, next: page.next_cursor });
+    else Object.assign(this, { requests, back, next });
     this.found = found;
     this._show(found, page);
     await this._explain(found, signal);

@@ -1,0 +1,111 @@
+// What a page gets of the frame around it. The comment at the top of app.js says how a page is added.
+//
+//    frame.can("write")        whether the key allows it: a button is not made where it does not (read < write < admin)
+//    frame.link("#/jobs", {}, "Jobs")    an <a>, or, where no page is there (yet), a <span>
+//    frame.repeat(read, …)     read(signal) now, and again when something has changed; not while nobody looks
+//    frame.watch(read, …)      the same for one job or request, which has a stream of its own
+//    frame.follow(path, heard) messages of one job or request, as they come
+//    frame.every(1, tick)      tick() each second; not while nobody looks
+//    frame.signal              aborted when the page is left; give it to every request and listener
+//    frame.live                live.js: queues as they change
+//    frame.title("…")          another title, once it is known
+//    frame.go("#/…")           go there
+
+import { pause } from "./api.js";
+import { h } from "./kit.js";
+import { keepFollowing } from "./live.js";
+
+const RANKS = ["read", "write", "admin"];
+const GONE = 404;
+
+export class Frame {
+  /** controller: aborted when the page is left. caller: as GET /api/caller names it. has(hash): whether such a page is
+   * there. */
+  constructor(controller, { live, caller, has }) {
+    Object.assign(this, { controller, signal: controller.signal, live, caller, has });
+  }
+  can(scope) {
+    return RANKS.indexOf(this.caller?.scope) >= RANKS.indexOf(scope);
+  }
+  go(hash) {
+    location.hash = hash;
+  }
+  link(hash, props, ...children) {
+    return this.has(hash) ? h("a", { href: hash, ...props }, children) : h("span", { class: props.class }, children);
+  }
+  title(text) {
+    document.title = `${text} · Waybill`;
+  }
+
+  /** Call does() again and again; not while the tab is hidden, frozen, or Redis is away. */
+  every(seconds, does) {
+    const isSeen = () => !this.live.isFrozen && !this.live.isAway && !document.hidden;
+    const timer = setInterval(() => isSeen() && does(), seconds * 1000);
+    this.signal.addEventListener("abort", () => clearInterval(timer));
+  }
+
+  /** Call read(signal) now; busy_s after its end, if a digest has come since it began; else calm_s after. Never two at
+   * a time, and none while the tab is hidden, frozen, or Redis is away. failed(problem): what to show where the first
+   * one fails; later the old numbers stay. */
+  async repeat(read, { busy_s, calm_s = busy_s * 6, failed = () => {} }) {
+    let hasRead = false;
+    while (!this.signal.aborted) {
+      const seen = this.live.changes;
+      try {
+        await read(this.signal);
+        hasRead = true;
+      } catch (problem) {
+        if (this.signal.aborted) return;
+        if (!hasRead) failed(problem);
+      }
+      await this._rest(seen, busy_s, calm_s).catch(() => {});
+    }
+  }
+  async _rest(seen, busy_s, calm_s) {
+    const until_ms = Date.now() + calm_s * 1000;
+    await pause(busy_s * 1000, this.signal);
+    while (this.live.changes === seen && Date.now() < until_ms) await pause(250, this.signal);
+    await this.live.ready(this.signal);
+  }
+
+  /** Call read(signal) now, after each message of a stream, and rest_ms() after the last time; least_ms() lies between
+   * two times. stream(): the address of the stream, once something was read; "" for none. failed(problem): what to show
+   * where the first one fails, or what was there is gone (404), which ends it. Returns what has it read at once. */
+  watch(read, { stream, rest_ms, least_ms, failed }) {
+    const over = new AbortController();
+    const signal = AbortSignal.any([this.signal, over.signal]);
+    let waking = new AbortController();
+    const wake = () => waking.abort();
+    const run = async () => {
+      for (let [hasRead, isFollowed] = [false, false]; !signal.aborted; ) {
+        waking = new AbortController(); // Before it is read: a message that comes meanwhile must not be missed.
+        try {
+          await read(signal);
+          if (!isFollowed && stream()) this.follow(stream(), wake, signal);
+          hasRead = isFollowed = true;
+        } catch (problem) {
+          if (signal.aborted) return;
+          if (!hasRead || problem.status === GONE) failed(problem);
+          if (problem.status === GONE) return over.abort();
+        }
+        await pause(rest_ms(), AbortSignal.any([signal, waking.signal])).catch(() => {});
+        await pause(least_ms(), signal).catch(() => {});
+        await this.live.ready(signal).catch(() => {});
+      }
+    };
+    run();
+    return wake;
+  }
+
+  /** Follow one job or request: heard(message). The stream is let go of while the tab is hidden or frozen. */
+  async follow(path, heard, signal = this.signal) {
+    while (!signal.aborted) {
+      await this.live.ready(signal).catch(() => {});
+      const cut = new AbortController();
+      const look = () => ["hidden", "frozen"].includes(this.live.name) && cut.abort();
+      this.live.addEventListener("state", look, { signal: cut.signal });
+      await keepFollowing(path, heard, AbortSignal.any([signal, cut.signal]));
+      cut.abort();
+    }
+  }
+}
