@@ -12,6 +12,7 @@ many jobs, whatever it finds in them; one of whose texts the hidden part alone f
 and the search ends when SOUGHT_IN jobs are looked through, and not when a time is over, for to read a job takes time.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -20,7 +21,6 @@ from lib.api.cursor import PagePlace
 from lib.api.job_search import PAGE_BYTES, SEARCH_S, JobSearch
 from lib.jobs.job import JobRecord
 from lib.queue.job_store import JobStore
-from lib.queue.known_parts import KnownParts
 from lib.queue.listing import MOST_LOOKED_AT, Cursor, ListingPart, ListWalk, Order, Wanted
 from lib.queue.unreadable import Unreadable
 
@@ -105,11 +105,19 @@ class JobPages:
         walk = place.walk if place else ListWalk(order)
         found = _Found(wanted, limit, show)
         end = place.cursor if place else None
-        is_enough = self._enough(wanted, limit)
-        looked_through, first, part, known = 0, None, None, KnownParts()
+        listing = self._job_store.listing(queues, wanted, end, walk)
+        is_enough = self._enough(wanted, walk.order, limit)
+        # Of a text that is sought, page.lua finds jobs that do not show it: none of them may take another's place.
+        most = limit if wanted.sought is None else MOST_LOOKED_AT * max(1, len(queues))
+        looked_through, first, part = 0, None, None
         while part is None or (end and not is_enough(len(found.items), looked_through)):
-            most = limit - len(found.items)
-            part = await self._next_part(queues, wanted, end, most, walk, known, is_first=part is None)
+            # WHY not at once of many queues: each is asked by calls of its own, and a POST would wait behind those of
+            # all readers.
+            is_at_once = part is None and len(queues) <= FEW_QUEUES
+            async with contextlib.nullcontext() if is_at_once else self._search.one_at_a_time:
+                part = await listing.next_part(most - len(found.items))
+            if not part.is_order_known:
+                raise OrderUnknownError
             looked_through += part.seen
             first = first or part
             async for job_place, record in self._search.records(part.jobs):
@@ -118,7 +126,6 @@ class JobPages:
             end = found.end(part)
             if found.is_full:
                 break
-            walk = walk._replace(with_place=False)
         looked_at = _looked_at(walk, first or part, part, is_over=end is None)
         on = PagePlace(end, walk.order, "before" if walk.is_back else "behind") if end else None
         came_from = place.opposite if place else None
@@ -126,32 +133,9 @@ class JobPages:
         items = found.items[::-1] if walk.is_back else found.items
         return Page(items, walk.order, behind, before, looked_at, part.of, part.unreadable)
 
-    async def _next_part(
-        self,
-        queues: list[str],
-        wanted: Wanted,
-        end: Cursor | None,
-        limit: int,
-        walk: ListWalk,
-        known: KnownParts,
-        *,
-        is_first: bool,
-    ) -> ListingPart:
-        # Of a text that is sought, page.lua finds jobs that do not show it: none of them may take another's place.
-        most = limit if wanted.sought is None else MOST_LOOKED_AT * max(1, len(queues))
-        # WHY not of many queues: each is asked by a call of its own, and a POST would wait behind those of all readers.
-        if is_first and len(queues) <= FEW_QUEUES:
-            part = await self._job_store.page(queues, wanted, end, most, walk, known)
-        else:
-            async with self._search.one_at_a_time:
-                part = await self._job_store.page(queues, wanted, end, most, walk, known)
-        if not part.is_order_known:
-            raise OrderUnknownError
-        return part
-
-    def _enough(self, wanted: Wanted, limit: int) -> Callable[[int, int], bool]:
+    def _enough(self, wanted: Wanted, order: Order, limit: int) -> Callable[[int, int], bool]:
         """Whether the search ends with so many jobs that fit, when so many were looked through."""
-        enough, until_s = wanted.enough(limit), self._clock() + SEARCH_S
+        enough, until_s = wanted.enough(limit, order), self._clock() + SEARCH_S
 
         def is_enough(fitting: int, looked_through: int) -> bool:
             if wanted.sought is not None:

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from lib.jobs.job import JobRecord
 from lib.queue.job_store import JobStore
-from lib.queue.known_parts import KnownParts
 from lib.queue.listing import Cursor, ListingPart, Wanted
 
 SEARCH_S = 0.5
@@ -25,10 +24,10 @@ class JobSearch:
     """Finds and reads the jobs of a page. One for each server process."""
 
     def __init__(self, job_store: JobStore) -> None:
-        """one_at_a_time: held for each call of a search but the first, and for that as well where it asks many queues.
+        """one_at_a_time: held for each part of a search but the first, and for that as well where it asks many queues.
 
-        WHY one search at a time: each call holds Redis for some milliseconds. Many searches at once would not be
-        faster, and a POST would wait behind several calls instead of one."""
+        WHY one search at a time: the calls of a part that are sent together hold Redis for some milliseconds. Many
+        searches at once would not be faster, and a POST would wait behind the calls of several instead of one."""
         self._job_store = job_store
         self.one_at_a_time = asyncio.Lock()
 
@@ -37,12 +36,9 @@ class JobSearch:
     ) -> ListingPart:
         """The places of the next jobs behind `after` that fit, newest first, `limit` at most. It takes little over
         search_s."""
-        known = KnownParts()
 
-        async def ask(place: Cursor | None, most: int) -> ListingPart:
-            return await self._job_store.page(queues, wanted, place, most, known=known)
-
-        return await self._until(wanted.enough(limit), ask, after, limit, search_s)
+        listing = self._job_store.listing(queues, wanted, after)
+        return await self._until(wanted.enough(limit), lambda _, most: listing.next_part(most), after, limit, search_s)
 
     async def find_oldest(self, queue: str, wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
         """The same of one queue, oldest first, and until `limit` are found or SEARCH_S are over. Raises

@@ -42,7 +42,7 @@ _EVENTS = frozenset({"queue", "job", "request_id", "digest_s", "for_s"})
 _QUEUES = frozenset({"sort", "name", "lately", "limit", "cursor"})
 _PAGE = frozenset({"limit", "cursor"})
 _HOSTS = frozenset({"queue", "limit", "cursor"})
-_ERRORS = frozenset({"window", "queue", "limit"})
+_ERRORS = frozenset({"window", "queue", "merged", "limit"})
 _WAIT = frozenset({"wait"})
 
 

@@ -47,9 +47,10 @@ class StatsOperations:
         name, window = _window(call, ERROR_WINDOWS)
         queue = _queue(call)
         limit = query.whole(call.parameters, "limit", 1, 200, 50)
+        is_merged = query.flag(call.parameters, "merged")
         warnings: list[str] = []
         if queue is None:
-            now_ms, kinds, unreadable = await self._errors.of_all(window)
+            now_ms, kinds, unreadable = await self._errors.of_all(window, is_merged=is_merged)
             warnings = [one.warning for one in unreadable]
         else:
             now_ms, kinds = await self._errors.of_queue(queue, window)
@@ -117,6 +118,7 @@ def _kind(kind: ErrorKind) -> dict[str, Any]:
     shown = masked_error({"message": kind.message}, []) or {}
     return {
         "queue": kind.queue,
+        "queues": kind.queues,
         "job_type": None if is_other else kind.job_type,
         "type": kind.type,
         "message": shown["message"],

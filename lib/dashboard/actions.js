@@ -77,7 +77,8 @@ export class Ask {
 export function problemBox({ sentence, errors }, faults = errors) {
   const rows = faults.map(({ pointer, detail }) => h("li", {}, h("code", {}, visible(pointer)), " ", visible(detail)));
   const list = rows.length ? [h("ul", { class: "small soft" }, rows)] : [];
-  return [h("p", { class: "dead", role: "alert" }, visible(sentence)), ...list];
+  // The API's "see errors" means what stands here at the fields.
+  return [h("p", { class: "dead", role: "alert" }, visible(sentence.replace("; see errors.", "."))), ...list];
 }
 
 /** Ask before a request is sent. words: what will happen, texts or elements. done(answer) is called after it. What
@@ -119,7 +120,10 @@ export function actionsOf(job) {
     const words = isAsked ? force : (CANCEL[job.state] ?? CANCEL.other);
     const label = isAsked ? "End the job now" : "Cancel the job";
     const way = { path: `${path}/cancel${isAsked ? "?force=true" : ""}`, words, title: `${label}?`, label };
-    return [{ name: "cancel", word: isAsked ? "End now" : "Cancel", glyph: "cancelled", ...way }];
+    const now = { name: "now", word: "Run now", glyph: "play", method: "PATCH", path, body: '{"run_at":null}',
+      words: "It does not wait for its time any more.", title: "Run the job now?", label: "Run it now" };
+    const cancel = { name: "cancel", word: isAsked ? "End now" : "Cancel", glyph: "cancelled", ...way };
+    return job.state === "delayed" ? [now, cancel] : [cancel];
   }
   const word = job.state === "completed" ? "Run again" : "Retry now";
   const isAgain = job.state === "completed" ? "It has completed before, and does its work a second time. " : "";

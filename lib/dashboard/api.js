@@ -35,8 +35,8 @@ export class Problem extends Error {
     this.requestId = requestId;
   }
   get sentence() {
-    const text = capital(this.message);
-    return this.status ? `${text}. (${this.status}, request ${this.requestId})` : `${text}.`;
+    const text = capital(this.message).replace(/\.?$/, ".");
+    return this.status ? `${text} (${this.status}, request ${this.requestId})` : text;
   }
 }
 

@@ -48,6 +48,9 @@ const ROUTES = [
   ["/errors", "errors"],
 ];
 
+/** Pages that have no place in the navigation -> the one from which they are reached. */
+const BELOW = { errors: "", requests: "jobs", hosts: "queues" };
+
 const main = document.getElementById("main");
 const live = new Live();
 let caller = null;
@@ -112,7 +115,8 @@ function put({ title, element }) {
   const isFirst = !main.querySelector("h1");
   main.replaceChildren(element);
   document.title = `${title} · Waybill`;
-  const place = `#/${location.hash.split(/[/?]/)[1] ?? ""}`;
+  const first = location.hash.split(/[/?]/)[1] ?? "";
+  const place = `#/${BELOW[first] ?? first}`;
   for (const one of document.querySelectorAll(".places a")) {
     if (one.getAttribute("href") === place) one.setAttribute("aria-current", "page");
     else one.removeAttribute("aria-current");
@@ -166,7 +170,8 @@ async function signedOut() {
   tellDead();
   forgetSearches();
   forgetRecent();
-  caller = await signInAgain();
+  tellCaller(null);
+  caller = await signInAgain(caller);
   begin();
 }
 
@@ -177,7 +182,8 @@ function begin() {
 }
 
 const frameKeys = {
-  "/": ["find anything", () => document.getElementById("find").focus(), () => has("#/jobs")],
+  "/": ["find an id, a request, a text, or queue: state: type: tag: error: …",
+    () => document.getElementById("find").focus(), () => has("#/jobs")],
   "?": ["this help", () => help()],
   t: ["light or dark", turnTheme],
   " ": ["freeze the page: nothing moves until pressed again", () => live.freeze(!live.isFrozen)],

@@ -106,12 +106,12 @@ export const forgetRecent = () => {
   tellRecent();
 };
 
-/** Who looks, in the side. */
+/** Who looks, in the side; null: nobody. */
 export function tellCaller(caller, signOut) {
-  const who = caller.asks_for_key ? `${caller.name} · ${caller.scope} key` : "No key is asked for";
-  const out = caller.asks_for_key && button("Sign out", { kind: "tiny", on: { click: signOut } });
+  const who = caller && (caller.asks_for_key ? `${caller.name} · ${caller.scope} key` : "No key is asked for");
+  const out = caller?.asks_for_key && button("Sign out", { kind: "tiny", on: { click: signOut } });
   const which = h("span", { class: "num", id: "which" }, "Waybill");
-  document.getElementById("foot").replaceChildren(h("span", {}, who), which, ...(out ? [out] : []));
+  document.getElementById("foot").replaceChildren(...[who && h("span", {}, who), which, out].filter(Boolean));
 }
 
 function tellVersion() {

@@ -69,6 +69,7 @@ class Field {
     this.input = this._input(id, shown);
     this.input.addEventListener("input", () => {
       this.isChanged = true;
+      this.tell([]); // What was wrong is said of what was sent.
       changed();
     });
     this.fault = h("p", { class: "fault small dead", id: `${id}-fault`, hidden: true });

@@ -3,6 +3,7 @@
 //    frame.can("write")        whether the key allows it: a button is not made where it does not (read < write < admin)
 //    frame.link("#/jobs", {}, "Jobs")    an <a>, or, where no page is there (yet), a <span>
 //    frame.repeat(read, …)     read(signal) now, and again when something has changed; not while nobody looks
+//    frame.once(read, …)       read(signal) now, and again only while the server or Redis is away
 //    frame.watch(read, …)      the same for one job or request, which has a stream of its own
 //    frame.follow(path, heard) messages of one job or request, as they come
 //    frame.every(1, tick)      tick() each second; not while nobody looks
@@ -17,6 +18,7 @@ import { keepFollowing } from "./live.js";
 
 const RANKS = ["read", "write", "admin"];
 const GONE = 404;
+const AGAIN_MS = 2000;
 
 export class Frame {
   /** controller: aborted when the page is left. caller: as GET /api/caller names it. has(hash): whether such a page is
@@ -66,6 +68,22 @@ export class Frame {
     await pause(busy_s * 1000, this.signal);
     while (this.live.changes === seen && Date.now() < until_ms) await pause(250, this.signal);
     await this.live.ready(this.signal);
+  }
+
+  /** Call read(signal) until it has come once. failed(problem): what to show meanwhile, or for good, for a refusal
+   * stays one. */
+  async once(read, failed) {
+    while (!this.signal.aborted) {
+      try {
+        return await read(this.signal);
+      } catch (problem) {
+        if (this.signal.aborted) return;
+        if (!problem.sentence) throw problem;
+        failed(problem);
+        if (problem.status && problem.status !== 503) return;
+      }
+      await pause(AGAIN_MS, this.signal).then(() => this.live.ready(this.signal)).catch(() => {});
+    }
   }
 
   /** Call read(signal) now, after each message of a stream, and rest_ms() after the last time; least_ms() lies between

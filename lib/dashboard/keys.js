@@ -78,7 +78,8 @@ export function showHelp(frameKeys, keysOfPage, places, mine) {
   box.addEventListener("change", () => (box.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "off")));
   const letters = h("label", { class: "soft", for: "letters" }, box, " Single letters work as keys");
   const close = h("button", { class: "button main", type: "button", on: { click: () => dialog.close() } }, "Close");
-  const acts = h("div", { class: "acts" }, mine, close);
+  const docs = h("a", { class: "button", href: "docs" }, "The API");
+  const acts = h("div", { class: "acts" }, docs, mine, close);
   const dialog = showDialog("Keys", h("h2", {}, "Keys"), h("dl", { class: "keys" }, shown), letters, acts);
   if (mine) mine.addEventListener("click", () => dialog.close());
 }

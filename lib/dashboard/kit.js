@@ -224,12 +224,14 @@ export function when(t, text) {
   if (text === undefined) shown.dataset.age = "";
   return shown;
 }
-const TIME = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
-/** A text of the API, the times in it as those of the reader's zone. */
+const TOLD = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z|[a-z0-9][a-z0-9_-]*-[0-9a-f]{32}(?![0-9a-f]))/;
+/** A text of the API: the times in it are those of the reader's zone, the ids of jobs links to them. */
 export function zoned(text) {
   const near = (t) => Math.abs(now_ms() - Date.parse(t)) < 12 * 3_600_000;
-  const time = (t) => when(t, near(t) ? clockWithSeconds(t) : day(t));
-  return text.split(TIME).map((part) => (TIME.test(part) && Date.parse(part) ? time(part) : visible(part)));
+  const time = (t) => (Date.parse(t) ? when(t, near(t) ? clockWithSeconds(t) : day(t)) : t);
+  const job = (id) => h("a", { href: `#/jobs/${id}`, class: "link mono" }, id);
+  // What the pattern has found stands at the odd places.
+  return text.split(TOLD).map((part, at) => (at % 2 ? (part.includes(":") ? time : job)(part) : visible(part)));
 }
 export function tellTime(root = document) {
   for (const one of root.querySelectorAll("time[data-age]")) setText(one, ago(one.dateTime));

@@ -11,12 +11,15 @@ export const QUALIFIERS = [
   "after", "before",
 ];
 export const STATES = ["ready", "active", "delayed", "blocked", "dead", "completed", "cancelled"];
-const PARAMETERS = { request: "request_id" };
+const PARAMETERS = { request: "request_id", status: "state" };
+/** The words of other queues for a state. */
+const ALIKE = new Map([["failed", "dead"], ["waiting", "ready"], ["running", "active"], ["scheduled", "delayed"]]);
 const JOB_ID = /^[a-z0-9][a-z0-9._-]*-[0-9a-f]{32}$/;
 const ID_BEGIN = /^(?:([a-z0-9][a-z0-9_-]{0,63})-)?([0-9a-f]{12,32})$/;
 const TIME_DIGITS = 12; // Of an id: the ms at which it was made.
 const FIRST_MS = Date.parse("2020-01-01");
 const DAY_MS = 86_400_000;
+const SCHEDULE = /^[a-z0-9][a-z0-9._-]{2,99}$/;
 export const REQUEST_ID = /^(?=.*\d)[A-Za-z0-9._-]{6,128}$/;
 const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -28,12 +31,17 @@ function paramsOf(text) {
   const words = [];
   for (const [whole, name, value] of text.matchAll(/(?:([a-z]+):)?("[^"]*"|\S+)/g)) {
     const plain = value.replace(/^"(.*)"$/s, "$1");
-    if (!QUALIFIERS.includes(name)) words.push(name ? whole : value);
-    else params.set(PARAMETERS[name] ?? name, name === "after" || name === "before" ? timeOf(plain) : plain);
+    const parameter = PARAMETERS[name] ?? name;
+    if (!QUALIFIERS.includes(nameOf(parameter))) words.push(name ? whole : value);
+    else params.set(parameter, (VALUES[parameter] ?? String)(plain));
   }
   if (words.length) params.set("q", words.length === 1 ? words[0].replace(/^"(.*)"$/s, "$1") : words.join(" "));
   return params;
 }
+
+const VALUES = {
+  after: timeOf, before: timeOf, state: (text) => text.split(",").map((one) => ALIKE.get(one) ?? one).join(","),
+};
 
 function timeOf(text) {
   const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
@@ -56,7 +64,7 @@ export function tokensOf(params) {
   return [...params].filter(isToken).map(([parameter, value]) => [nameOf(parameter), parameter, value]);
 }
 
-/** The hash to which a search leads: a job, a request, or the list. */
+/** The hash to which a search leads: a job, a request, a schedule of that name, or the list. */
 export async function hashOf(text, { isQueue, hasRequests }) {
   if (JOB_ID.test(text)) return `#/jobs/${text}`;
   if (isQueue(text)) return `#/jobs?${new URLSearchParams({ queue: text })}`;
@@ -64,6 +72,10 @@ export async function hashOf(text, { isQueue, hasRequests }) {
   if (begin && (await isAny(new URLSearchParams(begin)))) return `#/jobs?${begin}`;
   if (hasRequests && REQUEST_ID.test(text)) {
     if (await isAny(new URLSearchParams({ request_id: text }))) return `#/requests/${text}`;
+  }
+  if (SCHEDULE.test(text)) {
+    const { items } = await get(`api/schedules?name=${text}`).catch(() => ({ items: [] }));
+    if (items.some(({ name }) => name === text)) return `#/schedules/${text}`;
   }
   return `#/jobs?${paramsOf(text)}`;
 }

@@ -8,6 +8,7 @@ import { button, h, setText, showDialog } from "./kit.js";
 const PATH = new URL(".", document.baseURI).pathname;
 const NAME = PATH === "/" ? "waybill-key" : `waybill-key ${PATH}`; // Below a prefix there may be another Waybill.
 const ANSWER_MS = 200;
+const ASKS = "This Waybill asks for a key.";
 const channel = new BroadcastChannel(NAME);
 
 let isAsking = false; // GET /api/caller is under way: its 401 is no news.
@@ -20,7 +21,7 @@ let onSignOut = null;
 export async function signIn(signedOut) {
   onSignOut = signedOut;
   setKey(sessionStorage.getItem(NAME));
-  return (await caller()) ?? (await fromOtherTab()) ?? ask("This Waybill asks for a key.");
+  return (await caller()) ?? (await fromOtherTab()) ?? ask(ASKS);
 }
 
 /** Forget the key, here and in all other tabs. */
@@ -30,8 +31,8 @@ export function signOut() {
   onSignOut();
 }
 
-/** Ask for a key again, after a sign-out. */
-export const signInAgain = () => ask("You are signed out, in all tabs.");
+/** Ask for a key again, after a sign-out, or for the first time, where none was asked for until now. */
+export const signInAgain = ({ asks_for_key }) => ask(asks_for_key ? "You are signed out, in all tabs." : ASKS);
 
 channel.addEventListener("message", ({ data }) => {
   const key = sessionStorage.getItem(NAME);
@@ -98,7 +99,7 @@ function ask(why) {
   const field = h("div", { class: "field" },
     h("label", { for: "key" }, "Key"), input, h("p", { class: "hint", id: "key-hint" }, hint));
   const form = h("form", { class: "form" }, field, told, h("div", { class: "acts" }, enter));
-  const about = `${why} It stays in this browser's open tabs, and is forgotten when the last one closes.`;
+  const about = `${why} The key stays in this browser's open tabs, and is forgotten when the last one closes.`;
   isOpen = true;
   const dialog = showDialog("Sign in", h("h2", {}, "Sign in with a key"), h("p", { class: "soft" }, about), form);
   dialog.addEventListener("cancel", (event) => event.preventDefault());

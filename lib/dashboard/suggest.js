@@ -12,6 +12,7 @@ import { h, visible } from "./kit.js";
 import { QUALIFIERS, searched, STATES } from "./search.js";
 
 const MOST = 10;
+const MOST_RECENT = 4; // The qualifiers below them must be seen.
 const KEPT_MS = 60_000;
 const HINTS = {
   queue: "jobs of a queue", state: "dead, ready, active …", type: "jobs of a type", tag: "a tag of theirs",
@@ -25,7 +26,7 @@ const names = (list, field) => [...new Set(list.map((one) => one[field]))].sort(
 const VALUES = {
   state: STATES, after: TIMES, before: TIMES,
   type: () => get("api/types").then(({ items }) => names(items, "name")),
-  error: () => get("api/errors?window=24h&limit=200").then(({ items }) => names(items, "type")),
+  error: () => get("api/errors?window=24h&merged=true&limit=200").then(({ items }) => names(items, "type")),
 };
 
 /** Offer something in the field from now on. queuesOf(): the names of the queues. */
@@ -121,7 +122,7 @@ export function offered(before, valuesOf) {
   const recent = last.map((text) => ({ text, label: text, note: "searched before", isWhole: true }));
   const free = QUALIFIERS.filter((one) => one.startsWith(word) && !head.includes(`${one}:`));
   const hints = free.map((one) => ({ text: `${head}${one}:`, label: `${one}:`, note: HINTS[one] }));
-  if (!word) return [...recent, ...hints].slice(0, Math.max(MOST, recent.length + 3));
+  if (!word) return [...recent.slice(0, MOST_RECENT), ...hints];
   const known = ["queue", "type"].flatMap((one) => fit(valuesOf(one), word).map((value) => filled(one, value)));
   return [...hints, ...known, ...recent].slice(0, MOST);
 }

@@ -7,9 +7,10 @@
     -> ErrorKind("email", "email", "SMTPServerBusy", "# mails an hour at most", dead=1, retried=2, …)
 
 These texts are written by lua/parts/note_error.lua, an hour a hash. A kind behind the first fifty of an hour counts as
-OTHER.
+OTHER. `over_queues` makes one kind of those that differ in nothing but the queue.
 """
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -48,12 +49,14 @@ class HourOfErrors(NamedTuple):
 
 
 class ErrorKind:
-    """line: how many went wrong in each step of the window. Times are ms of Redis' clock."""
+    """queue: None if it was counted in several, of which `queues` is the number. line: how many went wrong in each step
+    of the window. Times are ms of Redis' clock."""
 
-    __slots__ = ("dead", "job_type", "last_job_id", "last_ms", "line", "message", "queue", "retried", "type")
+    __slots__ = ("dead", "job_type", "last_job_id", "last_ms", "line", "message", "queue", "queues", "retried", "type")
 
     def __init__(self, queue: str, job_type: str, type_name: str, message: str, steps: int) -> None:
-        self.queue = queue
+        self.queue: str | None = queue
+        self.queues = 1
         self.job_type = job_type
         self.type = type_name
         self.message = message
@@ -68,6 +71,16 @@ class ErrorKind:
         self.dead += dead
         self.retried += retried
         self.line[at] += dead + retried
+
+    def take_in(self, other: "ErrorKind") -> None:
+        """Add what another queue has counted of the same kind."""
+        self.queue = None
+        self.queues += other.queues
+        self.dead += other.dead
+        self.retried += other.retried
+        self.line = list(map(operator.add, self.line, other.line))
+        if other.last_ms >= self.last_ms:
+            self.last_ms, self.last_job_id = other.last_ms, other.last_job_id
 
 
 def error_kinds(queue: str, hours: Iterable[HourOfErrors], window: ErrorWindow, now_ms: int) -> list[ErrorKind]:
@@ -89,6 +102,16 @@ def error_kinds(queue: str, hours: Iterable[HourOfErrors], window: ErrorWindow, 
                 if 0 <= at < window.steps:
                     kind.add(at, dead, retried)
     return [kind for kind in found.values() if kind.dead or kind.retried]
+
+
+def over_queues(kinds: Iterable[ErrorKind]) -> list[ErrorKind]:
+    """The kinds of several queues, those of the same job type, error type and message made one. Changes `kinds`."""
+    found: dict[tuple[str, str, str], ErrorKind] = {}
+    for kind in kinds:
+        first = found.setdefault((kind.job_type, kind.type, kind.message), kind)
+        if first is not kind:
+            first.take_in(kind)
+    return list(found.values())
 
 
 def worst_first(kinds: Iterable[ErrorKind]) -> list[ErrorKind]:

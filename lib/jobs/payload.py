@@ -32,6 +32,8 @@ from lib.jobs.author_checks import Refused, construct
 
 Decode = Callable[[Any, str], Any]
 
+HOLDS = "str int float bool None Any, list[X] tuple[X, ...] dict[str, X], X | Y, Literal, dataclasses, in one another"
+
 MOST_FAULTS = 100
 """How many faults of one body are reported: the answer to 500,000 wrong items would have 40 MB."""
 
@@ -70,7 +72,7 @@ def _decoder_for(annotation: Any, known: dict[type, Decode]) -> Decode:
         return _array(origin, _decoder_for(arguments[0], known), _taken_as_they_are(arguments[0]))
     if origin is dict and arguments[0] is str:
         return _object(_decoder_for(arguments[1], known))
-    raise UnknownAnnotation(f"a payload can't hold {annotation!r}; see lib/jobs/payload.py for what it can")
+    raise UnknownAnnotation(f"a payload can't hold {annotation!r}; it holds {HOLDS}")
 
 
 class Field(NamedTuple):

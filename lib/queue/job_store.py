@@ -10,7 +10,6 @@ queue_store.py's.
 """
 
 import contextlib
-import functools
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -29,15 +28,15 @@ from lib.queue.job_log import LogLine, lines_from
 from lib.queue.job_record import record_from
 from lib.queue.kept_answers import KeptAnswers
 from lib.queue.keys import RedisKeys
-from lib.queue.known_parts import KnownParts
-from lib.queue.listing import NEWEST_FIRST, Cursor, ListingPart, ListWalk, Order, Wanted, merged, page_from
+from lib.queue.listing import NEWEST_FIRST, Cursor, ListingPart, ListWalk, Order, Wanted, page_from
+from lib.queue.merged_list import MergedList
 from lib.queue.named_jobs import NamedJobs
 from lib.queue.notices import Notices
 from lib.queue.queue_beginnings import NONE, FirstSettings
 from lib.queue.refusals import CHANGED, DONE, cancel_refusal, delete_refusal, not_found, retry_refusal, wrong_state
 from lib.queue.replays import is_replay
 from lib.queue.scripts import Scripts
-from lib.queue.unreadable import Unreadable, each_readable, understood
+from lib.queue.unreadable import understood
 from lib.queue.workflow_store import Workflows
 from lib.queue.workflow_views import WorkflowViews
 from lib.redis_link import redis_info
@@ -125,49 +124,34 @@ class JobStore:
             found.update((job_id, record_from(job_id, text)) for job_id, text in zip(ids, texts, strict=False) if text)
         return [found[job_id] for job_id in job_ids if job_id in found]
 
+    def listing(
+        self, queues: Sequence[str], wanted: Wanted, after: Cursor | None, walk: ListWalk = NEWEST_FIRST
+    ) -> MergedList:
+        """The jobs of these queues that fit `wanted`, behind `after`, in the order of the walk.
+
+        Redis looks at 800 jobs a call, or at 5,000 ids for the jobs of a request. Only ids are returned; the jobs are
+        not read."""
+        return MergedList(self._page_of_one, queues, wanted, after, walk)
+
     async def page(
-        self,
-        queues: list[str],
-        wanted: Wanted,
-        after: Cursor | None,
-        limit: int,
-        walk: ListWalk = NEWEST_FIRST,
-        known: KnownParts | None = None,
+        self, queues: list[str], wanted: Wanted, after: Cursor | None, limit: int, walk: ListWalk = NEWEST_FIRST
     ) -> ListingPart:
-        """The next jobs of these queues that fit `wanted`, in the order of the walk: `limit` at most.
+        """The first part of a listing."""
+        return await self.listing(queues, wanted, after, walk).next_part(limit)
 
-        A page may be short, or empty, with more jobs behind it: Redis looks at 800 jobs a call, or at 5,000 ids for the
-        jobs of a request. Only ids are returned; the jobs are not read. A queue whose keys are broken is left out, and
-        named in `unreadable`. known: of the search to which the page belongs.
-        """
-        known = known or KnownParts()
-        parts, is_sieved = wanted.parts(), wanted.parts()[0].is_sieved(walk.order)
-        merge = functools.partial(merged, limit=limit, is_up=walk.is_up, is_sieved=is_sieved)
-        asked, kept = known.to_ask(queues, after, walk), known.behind(after, walk, is_sieved=is_sieved)
-        of_each = [part.arguments(after, limit, len(asked) * len(parts), walk) for part in parts]
-
-        async def ask(queue: str) -> ListingPart:
-            pages = []
-            for arguments in of_each:
-                reply = await self._scripts.call("page", self._keys.base(queue), *arguments)
-                with understood(queue):
-                    pages.append(page_from(reply))
-            page = pages[0] if len(pages) == 1 else merge(pages)
-            known.note(queue, page)
-            return page
-
-        answers = await each_readable(asked, ask)
-        page = merge([*kept, *(answer for answer in answers if not isinstance(answer, Unreadable))])
-        return page._replace(unreadable=tuple(one for one in answers if isinstance(one, Unreadable)))
+    async def _page_of_one(
+        self, queue: str, wanted: Wanted, after: Cursor | None, limit: int, walk: ListWalk, most: int | None = None
+    ) -> ListingPart:
+        arguments = wanted.arguments(after, limit, walk, most)
+        reply = await self._scripts.call("page", self._keys.base(queue), *arguments)
+        with understood(queue):
+            return page_from(reply)
 
     async def page_of_oldest(self, queue: str, wanted: Wanted, after: Cursor | None, limit: int) -> ListingPart:
         """The next jobs of one queue that fit `wanted`, oldest first, delayed ones as they fall due; else as `page`.
         Raises RedisKeysBroken."""
         order: Order = "next" if wanted.state == "delayed" and wanted.tag is None else "oldest"
-        arguments = wanted.arguments(after, limit, 1, ListWalk(order))
-        reply = await self._scripts.call("page", self._keys.base(queue), *arguments)
-        with understood(queue):
-            return page_from(reply)
+        return await self._page_of_one(queue, wanted, after, limit, ListWalk(order))
 
     async def now_ms(self) -> int:
         """Redis' clock, by which every time of a job was noted."""

@@ -1,4 +1,5 @@
-"""A listing of jobs, a page at a time: which jobs it shows, where a page ends, how pages of several queues are merged.
+"""A listing of jobs, a page at a time: which jobs it shows, and where a page ends. (How lists of several queues become
+one: merged_list.py.)
 
 page.lua picks the jobs that fit, and looks at so few in one call that no call takes long; only the picked jobs are
 read. Its reply is a flat list: id and score (ms) of the job at which it stopped, or two empty strings at the end of the
@@ -10,7 +11,6 @@ and score of each job that fits, in the order of the walk.
 Pure.
 """
 
-import heapq
 import math
 from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple
@@ -27,7 +27,6 @@ from lib.queue.unreadable import Unreadable
 
 MOST_LOOKED_AT = 800  # More hold Redis for over 10 ms on a slow machine.
 MOST_SEARCHED = 500  # The whole spec of each job is gone through.
-FEWEST_LOOKED_AT = 20
 MOST_IDS = 5000
 """How many ids a call looks at where ids tell which jobs are wanted. It looks at more than the id of MOST_LOOKED_AT at
 most."""
@@ -162,9 +161,11 @@ class Wanted(NamedTuple):
             return True
         return ms is not None and (self.after_ms or 0) <= ms < (self.before_ms or math.inf)
 
-    def enough(self, limit: int) -> int:
-        """How many jobs make a page worth an answer: all that ids tell of, which are few; else one is enough."""
-        return limit if self.request_id is not None or self.digits is not None else 1
+    def enough(self, limit: int, order: Order = "newest") -> int:
+        """How many jobs make a page worth an answer: all, where no job has to be looked into, and of those that ids
+        tell of, which are few; else one is enough."""
+        is_cheap = self.request_id is not None or self.digits is not None or not self.parts()[0].is_sieved(order)
+        return limit if is_cheap else 1
 
     def parts(self) -> "list[Wanted]":
         """What is asked for one by one, because each of these states of ended jobs has its own index by time."""
@@ -184,24 +185,33 @@ class Wanted(NamedTuple):
         is_own = not self.or_states and self.state in INDEXED and self.state != "delayed"
         return str(self.state) if is_own else "all"
 
+    def most_looked_at(self, order: Order) -> int:
+        """How many jobs a call looks at, at the most; where ids tell which are wanted, at the ids of so many."""
+        has_ids = self.request_id is not None or self.digits is not None
+        # To sort ready jobs, Redis looks at more than the ids.
+        return MOST_IDS if has_ids and self.sorted_by(order) != "ready" else self._most_looked_into
+
+    @property
+    def _most_looked_into(self) -> int:
+        return MOST_LOOKED_AT if self.sought is None else MOST_SEARCHED
+
     def arguments(
-        self, after: Cursor | None, limit: int, queues: int, walk: ListWalk = NEWEST_FIRST
+        self, after: Cursor | None, limit: int, walk: ListWalk = NEWEST_FIRST, most: int | None = None
     ) -> tuple[str | int, ...]:
-        """The arguments of page.lua, for a listing of `queues` queues: with more queues a call checks fewer jobs."""
+        """The arguments of page.lua. most: how many jobs the call looks at; as many as it may, or, of jobs that are all
+        wanted, `limit`, if this is None."""
         score, job_id = after or ("", "")
         by = self.sorted_by(walk.order)
         states = "" if self.states == (by,) else ",".join(self.states)
         bounds = ["" if ms is None else ms for ms in (self._begin_ms, self.before_ms)]
         error_begin = "" if self.error is None else f'{{"type":{to_json(self.error)}'
         sought = "" if self.sought is None else folded(self.sought)
-        is_sieved = self.is_sieved(walk.order)
-        most_of_all = MOST_LOOKED_AT if self.sought is None else MOST_SEARCHED
         most_bytes = MOST_RECORD_BYTES if self.sought is None else MOST_SOUGHT_BYTES
-        most_into = max(FEWEST_LOOKED_AT, most_of_all // max(1, queues)) if is_sieved else limit
         mark = "" if self.request_id is None else request_mark(self.request_id)
-        # To sort ready jobs, Redis looks at more than the ids.
-        has_ids_alone = (mark or self.digits is not None) and by != "ready"
-        most_seen = max(FEWEST_LOOKED_AT, MOST_IDS // max(1, queues)) if has_ids_alone else most_into
+        most_seen, most_into = most or self.most_looked_at(walk.order), self._most_looked_into
+        if not self.is_sieved(walk.order):
+            most_seen = most_into = min(limit, most or limit)
+        most_into = min(most_seen, most_into)
         return (
             *(by, score, job_id, limit, most_seen, most_into, most_bytes, states),
             *("up" if walk.is_up else "", self._times, *bounds, error_begin, mark),
@@ -267,25 +277,3 @@ def page_from(reply: Sequence[Any]) -> ListingPart:
 
 def _place(job_id: bytes, ms: bytes) -> Cursor:
     return Cursor(int(float(ms)), shown_text(job_id))
-
-
-def merged(pages: Sequence[ListingPart], limit: int, *, is_up: bool = False, is_sieved: bool = True) -> ListingPart:
-    """The pages of several queues as one page of up to `limit` jobs.
-
-    The page ends at the first place at which one of `pages` stopped: the queue of that page may have jobs behind the
-    place that come before jobs of the other queues. is_sieved: False where each job that was looked at is in `pages`:
-    those behind the end count as not looked at.
-    """
-    first = min if is_up else max
-    end = first((page.end for page in pages if page.end), default=None)
-    found = heapq.merge(*[page.jobs for page in pages], reverse=not is_up)
-    jobs = [job for job in found if not end or (job <= end if is_up else job >= end)]
-    seen, kept = sum([page.seen for page in pages]), jobs[:limit]
-    return ListingPart(
-        kept,
-        jobs[limit - 1] if len(jobs) > limit else end,
-        before=sum([page.before for page in pages]),
-        seen=seen if is_sieved else seen - sum([len(page.jobs) for page in pages]) + len(kept),
-        of=sum([page.of for page in pages]),
-        is_order_known=all(page.is_order_known for page in pages),
-    )

@@ -116,14 +116,17 @@ class LivePage(BrowserCase):
         self.tab.until(CELL.format("active", 1))
         flag.touch()
 
-    def test_redis_stopped_and_back_for_a_page_that_was_there_and_one_that_comes_meanwhile(self) -> None:
+    def test_redis_stopped_and_back_for_pages_that_were_there_and_pages_that_come_meanwhile(self) -> None:
+        job_id = self.post("noop", {})
         self.redis.stop()
         try:
             self.tab.wait_for(".banner", "Redis does not answer")
             self.tab.wait_for("#live", "Redis is away")
             self.assertRegex(self.tab.text(".banner"), r"What you see is from \d\d:\d\d:\d\d.* Trying again in \d+ s")
             self.assertTrue(self.tab.js(CELL.format("active", 0)), "the old numbers stay")
-            later = self.opened()
+            later, form = self.opened(), self.opened(f"#/jobs/new?like={job_id}")
+            form.wait_for(".hollow", "Redis is not available")
+            later.bring_to_front()
             later.wait_for(".banner", "Redis does not answer")
         finally:
             self.redis.start()
@@ -133,6 +136,8 @@ class LivePage(BrowserCase):
         self.assertEqual(0, self.tab.count(".banner"))
         later.wait_for(".queues", "default", within_s=20)
         later.wait_for("#live", "Live")
+        form.bring_to_front()
+        form.wait_for("form .main", "Post the job")
 
     def test_seven_windows_side_by_side_load_and_leave_room_for_an_eighth(self) -> None:
         """A browser opens six connections to a host, and each of these pages wants two for good."""

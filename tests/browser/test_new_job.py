@@ -152,6 +152,7 @@ class NewJob(Form):
         self.assertIn("Is missing", self.faulty(tab)["subject"])
         self.assertEqual("subject", self.focused(tab))
         self.set(tab, subject="Hi", to="ann@example.com")
+        self.assertEqual({"max_attempts"}, set(self.faulty(tab)))  # What is typed anew is not wrong any more.
         tab.js("for (const one of document.querySelectorAll('details')) one.open = false")
         tab.click("form .main")
         tab.until("document.activeElement.closest('[data-field=max_attempts]') !== null")

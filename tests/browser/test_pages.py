@@ -1,5 +1,6 @@
 """Every page of the dashboard as it is painted: no complaint, no other host, fit for eyes, ears and thumbs."""
 
+import json
 import unittest
 from typing import ClassVar, NamedTuple
 
@@ -119,7 +120,7 @@ class Pages(BrowserCase):
                 # The browser's own icon of a field of times is a data: address.
                 own = (self.server.url, "data:image/svg+xml;")
                 self.assertEqual([], [url for url in tab.requested if not url.startswith(own)])
-                self.assertEqual(title.format(**self.jobs), tab.js("document.title"))
+                tab.until(f"document.title === {json.dumps(title.format(**self.jobs))}")  # It may come after the words.
                 self.assertEqual([], tree.faults_of(tab))
                 for wish in WISHES:
                     self.expect_fit(tab, wish)

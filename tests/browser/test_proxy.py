@@ -26,6 +26,7 @@ http {{
 }}
 """
 FILES = "performance.getEntriesByType('resource').filter(one => one.name.includes('/waybill/dashboard/'))"
+STREAM = "fetch('api/events?digest_s=1&for_s=0')"
 
 
 @unittest.skipUnless(NGINX, "no nginx is installed here")
@@ -54,6 +55,7 @@ class BehindNginx(BrowserCase):
         tab.wait_for("#live", "Live")
         tab.wait_for(".verdict", "Begins in")
         self.assertTrue(tab.js(f"{FILES}.every(one => one.encodedBodySize < one.decodedBodySize / 1.5)"), "gzip")
+        self.assertEqual("gzip", tab.js(f"{STREAM}.then(one => one.headers.get('content-encoding'))"))
 
         tab.click("[data-act=cancel]")
         tab.wait_for("dialog .curl", f"{self.url}api/jobs/{job_id}/cancel")

@@ -148,6 +148,8 @@ class QueuePages(BrowserCase):
         tab.tab_to("email")
         tab.press("Enter")
         tab.wait_for(".alert", "Jobs of email die")
+        self.assertEqual("#/jobs?queue=email&state=dead", tab.js("document.querySelector('.alert a').hash"))
+        tab.wait_for("h1 .pill", "dying")
         tab.wait_for(".err", "FileNotFoundError")
         flag.touch()
         tab.tab_to("Redrive…")

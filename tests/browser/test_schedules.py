@@ -49,6 +49,12 @@ class SchedulePages(BrowserCase):
     def test_a_new_schedule_is_previewed_while_typed_mended_saved_and_shown(self) -> None:
         tab = self.opened("#/schedules/+new")
         tab.wait_for(".next", "03:00")
+        sample = tab.js(
+            "['all_kinds', 'email'].map(type => { const field = document.getElementById('s-type'); field.value = type;"
+            "field.dispatchEvent(new Event('change')); return document.getElementById('s-payload').value; })"
+        )
+        needed = [["month", "total", "kind"], ["to", "subject", "text"]]
+        self.assertEqual(needed, [list(json.loads(one)) for one in sample])
         self.fill(tab, "name", "nightly-echo")
         self.fill(tab, "when", "0 0 31 2 *")
         tab.wait_for("#s-when-wrong", "never fires")

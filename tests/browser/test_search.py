@@ -51,6 +51,7 @@ class Search(BrowserCase):
         tab.wait_for(".jobs tbody tr")
         for text, count in (
             ("queue:default state:dead", 1),
+            ("status:failed", 1),  # The words of other queues.
             ("error:FileNotFoundError", 1),
             ("type:echo tag:order-17 request:order-4711", 2),
             ('after:1h before:2099-01-01 "order 4711"', 2),
@@ -63,6 +64,11 @@ class Search(BrowserCase):
                 self.until_rows(tab, count)
                 if not count:
                     tab.wait_for(".hollow", "No job fits")
+        tab.js("document.activeElement.blur()")
+        tab.press("/")
+        tab.js("document.getElementById('find').select()")
+        tab.press("Delete")  # The last searches leave room for what one can search by.
+        tab.wait_for("[role=option]:last-child", "before:")
         self.assertEqual([], tab.complaints)
 
     def test_an_id_opens_the_job_and_a_refusal_is_told(self) -> None:
@@ -76,6 +82,10 @@ class Search(BrowserCase):
         self.searched(tab, self.mail[-32:-16])  # So far it is told apart from jobs of the same ms.
         self.until_rows(tab, 1)
         self.assertEqual(f"#/jobs/{self.mail}", tab.js(FIRST))
+        body = {"every_s": 3600, "job": {"type": "noop", "payload": {}}}
+        self.assertEqual(201, self.server.request("PUT", "/api/schedules/nightly", body)[0])
+        self.searched(tab, "nightly")
+        tab.wait_for("h1", "nightly")
         self.searched(tab, "after:whenever")
 
         tab.wait_for(".hollow", "request dash-")

@@ -84,6 +84,7 @@ class WorkflowPages(BrowserCase):
         )
         # What nobody will begin stands before what most jobs wait for.
         lines = tab.js("[...document.querySelectorAll('.verdict li')].map(one => one.textContent)")
+        tab.wait_for(".verdict li time[title*=UTC]")  # When `late` is due, in the reader's zone.
         self.assertIn("nobody: no live worker serves reports", lines[0])
         self.assertTrue(lines[1].startswith("runs (2 jobs wait for it): attempt 1 of"), lines)
         tab.wait_for(".facts .pair", "blocked")
@@ -118,6 +119,7 @@ class WorkflowPages(BrowserCase):
         wait_until(lambda: self.read(workflow)["state"] == "dead", "the workflow is dead")
         tab = self.shown(workflow, "Dead: 2 of 4 jobs completed. fetch failed.")
         tab.wait_for(".verdict", "FileNotFoundError: it is not there yet")
+        self.assertNotRegex(tab.text(".verdict"), r"\dT\d\d:")  # Times are those of the reader's zone.
         self.assertEqual([1, 2], tab.js("['broken', 'met'].map(k => document.querySelectorAll(`.flow g.${k}`).length)"))
         tab.wait_for(".flow .broken .cross")
         flag.touch()

@@ -44,6 +44,19 @@ class Kinds(ErrorsCase):
         self.assertEqual((last, [0] * 11 + [1]), (first.last_job_id, first.line))
         self.assertLess(abs(first.last_ms - await self.now_ms()), 5000)
 
+    async def test_an_error_of_many_queues_is_one_kind_over_all_of_them(self) -> None:
+        await self.queues.add(["other", "third"])
+        for self.queue_name in ("q", "other", "other", "third"):
+            await self.fail_one({"type": "ConnectionRefusedError", "message": "[Errno 111] Connection refused"})
+
+        _, kinds, unreadable = await self.errors.of_all(ERROR_WINDOWS["1h"])
+        self.assertEqual(([], 3), (unreadable, len(kinds)))
+        self.assertEqual({("q", 1), ("other", 2), ("third", 1)}, {(kind.queue, kind.dead) for kind in kinds})
+
+        _, (one,), _ = await self.errors.of_all(ERROR_WINDOWS["1h"], is_merged=True)
+
+        self.assertEqual((None, 3, 4, [0] * 11 + [4]), (one.queue, one.queues, one.dead, one.line))
+
     async def test_what_differs_from_job_to_job_is_masked(self) -> None:
         for message, shown in (
             ("order 4711 of 3,50 EUR", "order # of #,# EUR"),

@@ -2,7 +2,7 @@
 
 import asyncio
 import unittest
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -13,7 +13,7 @@ from lib.jobs.backoff import Backoff
 from lib.jobs.job import NewJob
 from lib.jobs.spec import JobSpec
 from lib.jobs.state import STATES
-from lib.queue.listing import MOST_SEARCHED, Order, Wanted
+from lib.queue.listing import Order, Wanted
 from tests.redis.case import TRACE, ending, ids_of
 from tests.redis.paged import OTHER_QUEUE, PageCase
 
@@ -200,45 +200,86 @@ class FewAmongMany(PageCase):
             self.assertEqual(ids[::-1], page.items)
 
 
-class ShortAndLong(PageCase):
-    """One long list among many that are short."""
+class ManyQueues(PageCase):
+    """Jobs of more queues than a step asks at once, and of each more than one call looks at."""
+
+    QUEUES, JOBS = 50, 45
 
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
-        self.short = [f"of-many-{number}" for number in range(FEW_QUEUES)]
-        self.queue_names = ["q", *self.short]
-        await asyncio.gather(*[self.job_store.enqueue(self.a_job(queue=queue)) for queue in self.short])
-        await self.enqueue_many(4 * MOST_SEARCHED)
+        self.pages = JobPages(self.job_store, JobSearch(self.job_store), clock=lambda: 0.0)
+        self.queue_names = [f"of-many-{number}" for number in range(self.QUEUES)]
+        specs = [
+            JobSpec(type_name, {"text": text}, request_id, TRACE, 5, 60.0, Backoff())
+            for type_name, text, request_id in (("mail", "common", "r"), ("other", "rare needle", "r"), ("x", "", "r2"))
+        ]
+        rng = Random(4)
+        self.specs: dict[str, JobSpec] = {}
+        for name in self.queue_names:
+            some = [rng.choice(specs) for _ in range(self.JOBS)]
+            self.specs |= {self.ids.new(name, spec.request_id): spec for spec in some}
+        jobs = [NewJob(job_id, "normal", spec.to_text()) for job_id, spec in self.specs.items()]
+        await asyncio.gather(*map(self.job_store.enqueue, jobs))
 
-    async def calls(self, wanted: Wanted) -> tuple[list[Page], int]:
-        """The pages to the end, and how many calls of Redis they took."""
-        self.client.config_resetstat()
-        pages = [await self.page(wanted, None, "newest", 50)]
-        while (place := pages[-1].next) is not None:
-            pages.append(await self.page(wanted, place, "newest", 50))
-        found = self.client.info("commandstats")
-        return pages, sum(
-            found.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("evalsha_ro", "evalsha", "fcall_ro")
-        )
+    def lie(self, ms_of: dict[str, int]) -> None:
+        """The jobs stand at these times in the index of all jobs."""
+        for name in self.queue_names:
+            own = {job_id: ms for job_id, ms in ms_of.items() if job_id.startswith(f"{name}-")}
+            self.client.zadd(self.keys.base(name) + "all", own)
 
-    async def test_short_lists_are_asked_once_in_a_search_and_the_long_one_with_larger_bites(self) -> None:
-        pages, calls = await self.calls(Wanted(sought="nowhere"))
+    def layouts(self) -> list[dict[str, int]]:
+        """The times of the queues' jobs: all mixed; each queue's behind those of another one; of five ms alone."""
+        at_random = list(range(len(self.specs)))
+        Random(5).shuffle(at_random)
+        in_turn = range(len(self.specs))
+        return [
+            {job_id: 1_700_000_000_000 + ms for job_id, ms in zip(self.specs, times, strict=True)}
+            for times in (at_random, in_turn, [ms % 5 for ms in at_random])
+        ]
 
-        self.assertEqual([(len(self.short) + 4 * MOST_SEARCHED,) * 2], [(page.looked_at, page.of) for page in pages])
-        self.assertIn(calls, range(len(self.queue_names), len(self.queue_names) + 12))
+    def calls(self) -> int:
+        stats: list[Any] = [node.info("commandstats") for node in self.redis.clients]
+        return sum(one.get("cmdstat_evalsha", {"calls": 0})["calls"] for one in stats)
 
-    async def test_what_short_lists_have_comes_in_its_place(self) -> None:
-        last = [self.a_job(queue=queue) for queue in self.short[:7]]
-        for job in last:
-            await self.job_store.enqueue(job)
-        first = await self.enqueue_many(3)
-        pages, _ = await self.calls(Wanted("ready", sought="noop"))
-        ids = [job_id for page in pages for job_id in page.items]
+    async def there_and_back(self, wanted: Wanted, order: Order) -> tuple[list[str], list[str]]:
+        page = await self.page(wanted, None, order, 200)
+        there = page.items
+        while page.next:
+            page = await self.page(wanted, page.next, order, 200)
+            there += page.items
+        back = page.items
+        while page.back:
+            page = await self.page(wanted, page.back, order, 200)
+            back = page.items + back
+        return there, back
 
-        self.assertEqual(len(self.short) + 4 * MOST_SEARCHED + 10, len(ids))
-        self.assertEqual(len(ids), len(set(ids)))
-        self.assertEqual(first[::-1] + [job.job_id for job in reversed(last)], ids[:10])
-        self.assertEqual(set(self.short), {job_id.rpartition("-")[0] for job_id in ids[-len(self.short) :]})
+    async def test_their_jobs_come_in_one_order_there_and_back_however_they_lie_in_time(self) -> None:
+        lists: list[tuple[Wanted, Order, Callable[[JobSpec], bool]]] = [
+            (Wanted(), "newest", lambda _: True),
+            (Wanted("ready", type_name="other"), "oldest", lambda spec: spec.type == "other"),
+            (Wanted(sought="needle"), "newest", lambda spec: spec.type == "other"),
+            (Wanted(request_id="r2"), "oldest", lambda spec: spec.request_id == "r2"),
+        ]
+        for ms_of in self.layouts():
+            self.lie(ms_of)
+            for wanted, order, fits in lists:
+                there, back = await self.there_and_back(wanted, order)
+
+                fitting = sorted([(ms_of[one], one) for one, spec in self.specs.items() if fits(spec)])
+                expected = [one for _, one in (fitting if order == "oldest" else fitting[::-1])]
+                self.assertEqual((expected, expected), (there, back), (wanted, order))
+
+    async def test_a_search_asks_each_queue_a_few_times_however_they_lie_in_time(self) -> None:
+        for ms_of in self.layouts():
+            self.lie(ms_of)
+            for wanted in (Wanted(sought="nowhere"), Wanted(type_name="none"), Wanted(request_id="none")):
+                before = self.calls()
+
+                page = await self.page(wanted, None, "newest", 50)
+
+                self.assertEqual(([], None), (page.items, page.next))
+                self.assertEqual((self.QUEUES * self.JOBS,) * 2, (page.looked_at, page.of))
+                self.assertLessEqual(self.calls() - before, 4 * self.QUEUES, wanted)
 
 
 class Oracle(PageCase):
@@ -246,10 +287,7 @@ class Oracle(PageCase):
 
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
-        self.queue_names = ["q", OTHER_QUEUE, "short"]
-        for password in ("hunter2", "hunter2", "other"):
-            spec = JobSpec("noop", {"password": password}, "r", TRACE, 5, 60.0, Backoff())
-            await self.job_store.enqueue(NewJob(self.ids.new("short", "r"), "normal", spec.to_text()))
+        self.queue_names = ["q", OTHER_QUEUE]
 
     async def make(self, payload: dict[str, Any], count: int = 1, **times: Any) -> list[str]:
         spec = JobSpec("noop", payload, "r", TRACE, 5, 60.0, Backoff())

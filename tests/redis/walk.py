@@ -585,7 +585,7 @@ class Walk:
         orders: list[Order] = ["newest", "oldest", *ORDERS_OF.get(state, ())]
         walk = ListWalk(self._rng.choice(orders), is_back=self._rng.random() < 0.5)
         request_id = self._rng.choice((None, "request"))
-        arguments = Wanted(state, request_id=request_id).arguments(None, 1000, 1, walk)
+        arguments = Wanted(state, request_id=request_id).arguments(None, 1000, walk)
         listed = [place.job_id for place in page_from(await self._call("page", *arguments)).jobs]
         there = [job_id for job_id, own in self._states.items() if own == state]
         is_whole = request_id is not None or sorted(listed) == sorted(there)

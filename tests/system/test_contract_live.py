@@ -406,6 +406,10 @@ class Successes(Live):
                 self.assertGreaterEqual(page["totals"]["enqueued"], 1)
             kinds = self.ask("listErrors", f"/api/errors?window={window}&limit=3").body
             self.assertLessEqual(len(kinds["items"]), 3)
+            merged = self.ask("listErrors", f"/api/errors?window={window}&merged=true&limit=200").body["items"]
+            names = [(kind["job_type"], kind["type"], kind["message"]) for kind in merged]
+            self.assertEqual(len(names), len(set(names)))
+        self.assertEqual(422, self.ask("listErrors", "/api/errors?merged=all").status)
         for name, operation in (("stats", "readStats"), ("errors", "listErrors")):
             self.assertEqual(404, self.ask(operation, f"/api/{name}?queue=nobody").status)
             self.assertEqual(422, self.ask(operation, f"/api/{name}?window=2h").status)

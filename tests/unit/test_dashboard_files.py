@@ -22,8 +22,8 @@ FORBIDDEN = (
     r"\bon(click|error|load|submit|input|change)\s*=",
     r"\bdocument\.cookie\b",
 )
-MOST_BYTES = 350_000
-MOST_GZIPPED = 132_000  # What travels, if one opens every page.
+MOST_BYTES = 360_000
+MOST_GZIPPED = 136_000  # What travels, if one opens every page.
 MOST_FILES = 55
 MOST_LINES = 320
 

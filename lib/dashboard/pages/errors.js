@@ -1,15 +1,17 @@
-// #/errors?window=24h&queue=email: what failed in the last hour or day, by the error's type, the job's type and the
-// queue, worst first. One filter of the list of jobs finds the jobs of a row, and runs the dead ones again.
+// #/errors?window=24h&by=queue: what failed in the last hour or day, by the error's type, the job's type and, with
+// by=queue or queue=email, the queue, worst first. One filter of the list of jobs finds the jobs of a row, and runs the
+// dead ones again.
 
 import { get } from "../api.js";
 import { spark } from "../charts.js";
 import {
   button, clock, day, ghosts, h, heads, hollow, icon, number, plural, put, setText, sum, trouble, visible, when,
 } from "../kit.js";
-import { filterOf } from "./overview_lists.js";
+import { filterOf, jobsOf } from "./overview_lists.js";
 import { sweep } from "./queue_acts.js";
 import { WINDOWS } from "./throughput.js";
 
+const WAYS = { error: "By error", queue: "By queue" };
 const MESSAGES = 4;
 const HEAD = [
   ["Error"], ["When", "wide-only extra"], ["Dead", "n"], ["Retried", "n"], ["Since", "n extra"], ["Last", "n extra"],
@@ -23,7 +25,8 @@ export function page(frame, { query }) {
 class Errors {
   constructor(frame, query) {
     const window = Object.hasOwn(WINDOWS, query.get("window")) ? query.get("window") : "1h";
-    Object.assign(this, { frame, window, queue: query.get("queue") });
+    const queue = query.get("queue");
+    Object.assign(this, { frame, window, queue, by: queue || query.get("by") === "queue" ? "queue" : "error" });
     this.told = h("p", { class: "soft" }, "Looking…");
     this.note = h("footer", { hidden: true });
     this.body = h("tbody", {});
@@ -33,11 +36,14 @@ class Errors {
     const acts = this.canAct ? [[h("span", { class: "unseen" }, "Actions")]] : [];
     this.table = h("table", { class: "cards stats errors", hidden: true }, h("colgroup", {}, cols),
       heads([...HEAD, ...acts]), this.body);
-    const tab = ([name, [label]]) =>
-      h("a", { href: this._hash({ window: name }), "aria-current": name === window ? "true" : null }, label);
-    const tabs = h("nav", { class: "tabs", "aria-label": "How far back" }, Object.entries(WINDOWS).map(tab));
+    const tab = (what, name, label) =>
+      h("a", { href: this._hash({ [what]: name }), "aria-current": name === this[what] ? "true" : null }, label);
+    const tabs = h("nav", { class: "tabs", "aria-label": "How far back" },
+      Object.entries(WINDOWS).map(([name, [label]]) => tab("window", name, label)));
+    const ways = !queue && h("nav", { class: "tabs", "aria-label": "What is a row" },
+      Object.entries(WAYS).map(([name, label]) => tab("by", name, label)));
     const title = h("div", {}, h("h1", {}, "Errors"), this.told);
-    this.element = h("div", { class: "stack" }, h("div", { class: "head" }, title, tabs),
+    this.element = h("div", { class: "stack" }, h("div", { class: "head" }, title, ways, tabs),
       h("section", { class: "panel", "aria-label": "Kinds of errors" },
         this._token(), this.table, this.none, this.note));
     const failed = (problem) => [setText(this.told, ""), put(this.none, trouble(problem))];
@@ -45,7 +51,8 @@ class Errors {
   }
 
   _hash(changes) {
-    const all = Object.entries({ window: this.window, queue: this.queue, ...changes }).filter(([, value]) => value);
+    const { window, queue, by } = this;
+    const all = Object.entries({ window, queue, by: queue ? null : by, ...changes }).filter(([, value]) => value);
     return `#/errors?${new URLSearchParams(all)}`;
   }
 
@@ -57,9 +64,10 @@ class Errors {
   }
 
   async _read(signal) {
-    const of = new URLSearchParams({ window: this.window, limit: 200, ...(this.queue ? { queue: this.queue } : {}) });
+    const some = this.queue ? { queue: this.queue } : { merged: this.by === "error" };
+    const of = new URLSearchParams({ window: this.window, limit: 200, ...some });
     const found = await get(`api/errors?${of}`, { signal });
-    const kinds = plural(found.items.length + found.left_out, "kind");
+    const kinds = plural(grouped(found.items).length + found.left_out, "kind");
     const failed = `${number(found.dead)} dead, ${number(found.retried)} retried, of ${kinds}.`;
     const words = found.items.length ? failed : "nothing failed.";
     setText(this.told, [`${WINDOWS[this.window][1]}: ${words}`, ...found.warnings].join(" "));
@@ -73,7 +81,7 @@ class Errors {
     this.text = text;
     const had = this.body.contains(document.activeElement) && document.activeElement;
     const [key, at] = had ? [had.closest("tr").dataset.key, focusable(had.closest("tr")).indexOf(had)] : [];
-    const rows = grouped(found.items).map((group) => this._row(group, found));
+    const rows = grouped(found.items, this.by === "error").map((group) => this._row(group, found));
     // No row moves under who is at them: those that are new come last.
     const isAtThem = this.table.matches(":hover, :focus-within");
     const places = new Map([...this.body.children].map((row, place) => [row.dataset.key, place]));
@@ -92,15 +100,14 @@ class Errors {
     const line = kinds[0].line.map((_, at) => sum(kinds.map((one) => one.line[at])));
     const [dead, retried] = ["dead", "retried"].map((name) => sum(kinds.map((one) => one[name])));
     const last = kinds.reduce((a, b) => (a.last_at > b.last_at ? a : b));
-    const filter = filterOf({ dead, job_type, type });
-    const search = `#/jobs?${new URLSearchParams({ queue, ...filter })}`;
-    const name = frame.link(search, {}, h("strong", {}, visible(type)));
-    const place = h("span", { class: "small soft" }, " · ", job_type && [visible(job_type), " in "],
-      frame.link(`#/queues/${queue}`, {}, queue));
+    const name = frame.link(jobsOf({ queue, dead, job_type, type }), {}, h("strong", {}, visible(type)));
+    const where = queue ? frame.link(`#/queues/${queue}`, {}, queue) : queuesOf(kinds);
+    const place = h("span", { class: "small soft" }, " · ", job_type && [visible(job_type), " in "], where);
     const label = `${type}: failed attempts, ${WINDOWS[this.window][1].toLowerCase()}; most: ${Math.max(...line)}`;
     const cell = (label, value, kind = "") => h("td", { class: `n ${kind}`, "data-label": label }, value);
     const again = () => this._read(frame.signal).catch(() => {});
-    const act = () => sweep(frame, "redrive", { queues: [queue], filter }, again);
+    const filter = filterOf({ dead, job_type, type });
+    const act = () => sweep(frame, "redrive", { queues: queue ? [queue] : null, filter }, again);
     const redrive = dead > 0 && job_type &&
       button("Redrive these…", { kind: "tiny", "data-act": "redrive", on: { click: act } });
     return h("tr", { class: "go", "data-key": key },
@@ -124,15 +131,25 @@ class Errors {
 
 const focusable = (place) => [...place.querySelectorAll("a, button")];
 
-/** Kinds that one filter finds together, since it goes by no message: [{queue, job_type, type, kinds}]. */
-function grouped(items) {
+/** Kinds that one filter finds together, since it goes by no message: [{queue, job_type, type, kinds}]. isMerged: those
+ * of all queues together; queue is null where they are of several. */
+function grouped(items, isMerged) {
   const groups = new Map();
   for (const { queue, job_type, type, ...kind } of items) {
-    const key = JSON.stringify([queue, job_type, type]);
+    const key = JSON.stringify([isMerged || queue, job_type, type]);
     if (!groups.has(key)) groups.set(key, { key, queue, job_type, type, kinds: [] });
-    groups.get(key).kinds.push(kind);
+    const group = groups.get(key);
+    if (group.queue !== queue) group.queue = null;
+    group.kinds.push(kind);
   }
   return [...groups.values()];
+}
+
+/** In how many queues kinds of several are. Those of different messages may be in the same queues. */
+function queuesOf(kinds) {
+  const most = Math.max(...kinds.map((one) => one.queues));
+  if (kinds.length === 1) return plural(most, "queue");
+  return most > 1 ? `${plural(most, "queue")} or more` : "several queues";
 }
 
 /** Since when there are any: the begin of the first step that has one. What is older than the window is not told. */

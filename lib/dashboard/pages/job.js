@@ -14,7 +14,7 @@ import { about, Attempts, data, gistOf, Log, outcome, sentence } from "./job_par
 const PAUSES_MS = { active: 2000, completed: 30_000, dead: 30_000, cancelled: 30_000 };
 const OTHERS_MS = 5000;
 const LEAST_MS = 300;
-const WHOLE = 12;
+const WHOLE = 20;
 
 export function page(frame, { id }) {
   const shown = new JobPage(frame, id);
@@ -46,7 +46,7 @@ class JobPage {
     const facts = panel("About", null, this.about);
     const left = h("div", { class: "stack" }, this.attempts.element, this.log.element);
     this.rest = h("div", { class: "stack", hidden: true }, this.fall.element, h("div", { class: "split" }, left, facts),
-      h("div", { class: "halves" }, this.payload, this.outcome));
+      (this.halves = h("div", { class: "halves" }, this.payload)));
     this.loading = h("div", { class: "panel late" }, ghosts(6));
     const head = h("div", { class: "head" }, h("div", {}, this.crumbs, this.title, this.gist), this.buttons);
     this.element = h("div", { class: "stack" }, head, this.verdict, this.loading, this.rest);
@@ -89,6 +89,9 @@ class JobPage {
     this.about.replaceChildren(...about(job, frame));
     if (isFirst) this.payload.replaceChildren(data("Payload", exact.payload));
     this.outcome.replaceChildren(outcome(job, exact));
+    // Who opens a dead job wants to know what went wrong: that comes before how it went.
+    if (job.state === "dead") this.rest.prepend(this.outcome);
+    else this.halves.append(this.outcome);
     this.loading.remove();
     this.rest.hidden = this.verdict.hidden = false;
     this.log.tell(job);
@@ -185,7 +188,7 @@ class Fall {
       trace = await get(`${path}?cursor=${encodeURIComponent(trace.next_cursor)}`, { signal });
     }
     this.trace = trace;
-    this.isWhole ??= trace.jobs.length <= WHOLE;
+    this.isWhole ??= trace.spans.length <= WHOLE;
     this.show();
   }
 

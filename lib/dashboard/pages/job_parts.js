@@ -31,10 +31,13 @@ const WAITS = {
   no_worker: "Nobody serves its queue.",
   suspected: "Waits to run alone: it was aboard two runners that crashed.",
   held: "Its group rests.",
-  concurrency_limited: "As many run as may.",
+  concurrency_limited: "The limit is reached: as many run as may.",
   rate_limited: "As many were started as may be.",
   waiting_its_turn: "Waits its turn.",
 };
+
+// A worker is heard every few seconds: it is silent once that is ten seconds ago.
+const SILENT = /its worker (is gone|was last heard of (?!\d\.))/;
 
 const SENTENCES = {
   completed({ attempts, created_at, finished_at: end, history }) {
@@ -52,13 +55,17 @@ const SENTENCES = {
     const strong = `Dead ${of}: ${error?.type ?? "no error is kept"}.`;
     return { tone: "dead", strong, text: gistOfError(error), link };
   },
-  cancelled: ({ error }) => ({ strong: "Cancelled.", text: gistOfError(error) }),
+  cancelled({ error, history }) {
+    const isOfAttempt = error && history.some((one) => one.error?.message === error.message);
+    return { strong: "Cancelled.", text: `${isOfAttempt ? "Its last error: " : ""}${gistOfError(error)}` };
+  },
   active({ started_at, progress, cancel_requested_at }, frame, explained) {
     const stop = cancel_requested_at ? ", and is asked to stop" : "";
     const since = seconds(Math.max(0, now_ms() - Date.parse(started_at)) / 1000);
     const note = progress?.note ? ` ${progress.note}` : "";
-    const strong = `Runs for ${since}${stop}.${note}`;
-    return { strong, text: explained ? `${capital(explained.detail)}.` : "" };
+    const text = explained ? `${capital(explained.detail)}.` : "";
+    if (SILENT.test(text)) return { tone: "dead", strong: `Began ${since} ago; its worker does not answer.`, text };
+    return { strong: `Runs for ${since}${stop}.${note}`, text };
   },
 };
 

@@ -176,7 +176,7 @@ class Jobs {
   _tell({ looked_at, of, order, warnings }, found, isGoing) {
     setText(this.order, [ORDERS[order], ...warnings].join(" "));
     this.looked.hidden = !this.isFiltered;
-    const secrets = this.query.has("q") ? " Payloads, errors and ids are searched; secrets are not." : "";
+    const secrets = this.query.has("q") ? " Payloads and errors are searched; secrets are not." : "";
     const text = `${number(found.length)} found. Looked at ${number(looked_at)} of ${plural(of, "job")}.`;
     const stop = isGoing && button("Stop", { kind: "tiny", on: { click: () => this.stopping.abort() } });
     if (text === this.said && !isGoing && !this.wasGoing) return;
@@ -200,7 +200,8 @@ class Jobs {
     const [name, parameter] = this.query.has("q") ? ["the text", "q"] : (tokens.at(-1) ?? []);
     const less = name && button(`Without ${name}`, { kind: "tiny", href: this.hashWith({ [parameter]: null }) });
     const title = tokens.length || this.isFiltered ? "No job fits" : "There are no jobs";
-    return hollow("inbox", title, "A job that has ended is kept for a time only.", less);
+    const how = this.query.has("q") ? " An id is found by its first 12 digits, words as they stand together." : "";
+    return hollow("inbox", title, `A job that has ended is kept for a time only.${how}`, less);
   }
 
   _replace(found) {

@@ -33,14 +33,8 @@ class JobForm {
     const head = h("div", { class: "head" }, h("div", {}, crumbs, h("h1", {}, title), this.about));
     this.place = h("div", { class: "panel late" }, ghosts(6));
     this.element = h("div", { class: "stack" }, head, this.place);
-    if (frame.can("write")) this._load(source).catch((problem) => this._refuse(problem));
+    if (frame.can("write")) frame.once(() => this._load(source), (problem) => put(this.place, trouble(problem)));
     else this._say("key", "This key may only read", "A key of scope write posts and changes jobs.");
-  }
-
-  _refuse(problem) {
-    if (this.frame.signal.aborted) return;
-    if (!problem.sentence) throw problem;
-    this.place.replaceChildren(trouble(problem));
   }
 
   _say(glyph, title, text, ...rest) {

@@ -62,9 +62,10 @@ class Overview {
   }
 
   async _readMinutes(signal) {
-    const [stats, errors] = await Promise.all([this.throughput.read(signal), get("api/errors?limit=6", { signal })]);
+    const errors = get("api/errors?merged=true&limit=6", { signal });
+    const [stats, failed] = await Promise.all([this.throughput.read(signal), errors]);
     this.tiles.learn(stats);
-    this.failing.show(errors);
+    this.failing.show(failed);
     this._count();
   }
 
@@ -128,11 +129,9 @@ class Overview {
 }
 
 /** One thing that needs somebody, as verdict.js has it. */
-export function thing(frame, { kind, title, text, queue, isMany }) {
-  const link = (hash, label, name) =>
-    frame.has(hash.split("?")[0]) && frame.link(hash, { class: "button tiny", "aria-label": name }, label);
-  const jobs = () => link(`#/jobs?queue=${queue}`, "Show jobs", `Show jobs of ${queue}`);
-  const way = queue ? jobs() : isMany && link("#/queues", "Show queues");
+export function thing(frame, { kind, title, text, link }) {
+  const [hash, label, name] = link ?? [];
+  const way = hash && frame.link(hash, { class: "button tiny", "aria-label": name }, label);
   const acts = way && h("div", { class: "acts" }, way);
   const glyph = h("span", { class: `state pill ${kind}` }, icon("warn"));
   return h("li", { class: "alert" }, glyph, h("div", {}, h("h2", {}, title), h("p", {}, text)), acts);

@@ -12,11 +12,14 @@ export const HEAD = [
   ["Queue"], ["30 min", "wide-only extra"], ["Ready", "n"], ["Active", "n wide-only"], ["Delayed", "n wide-only"],
   ["Dead", "n"], ["Oldest", "n"], ["Per min", "n wide-only"], ["Wait p95", "n wide-only"], ["Run p95", "n wide-only"],
 ];
-const BADGES = { unserved: ["dead", "warn", "no worker"], paused: ["retried", "pause", "paused"] };
+const BADGES = {
+  unserved: ["dead", "warn", "no worker"], paused: ["retried", "pause", "paused"], dying: ["dead", "warn", "dying"],
+  failing: ["retried", "warn", "failing"], backlog: ["retried", "warn", "behind"],
+};
 
 /** The mark beside a queue's name, as a list of none or one. */
 export function badges({ trouble, paused }) {
-  const [kind, glyph, word] = BADGES[trouble?.code] ?? (paused ? BADGES.paused : []);
+  const [kind, glyph, word] = BADGES[paused && trouble?.code !== "unserved" ? "paused" : trouble?.code] ?? [];
   return kind ? [h("span", { class: `state pill ${kind}` }, icon(glyph), word)] : [];
 }
 
@@ -118,6 +121,10 @@ export class QueueRow {
 export const filterOf = ({ dead, job_type, type }) =>
   ({ ...(dead ? { state: "dead" } : {}), ...(job_type ? { type: job_type, error: type } : {}) });
 
+/** Where the jobs of a kind are listed. queue: null for all queues. */
+export const jobsOf = ({ queue, ...kind }) =>
+  `#/jobs?${new URLSearchParams({ ...(queue ? { queue } : {}), ...filterOf(kind) })}`;
+
 /** Kinds of errors of the last hour, worst first. */
 export class Failing {
   /** queue: "" for all queues. */
@@ -138,9 +145,10 @@ export class Failing {
     this.list.replaceChildren(...(items.length ? items.map((one) => this._item(one)) : [none]), ...rest);
   }
 
-  _item({ type, message, dead, retried, queue, job_type, last_at }) {
-    const search = `#/jobs?${new URLSearchParams({ queue, ...filterOf({ dead, job_type, type }) })}`;
-    const place = !job_type || job_type === queue ? queue : `${job_type} in ${queue}`;
+  _item({ type, message, dead, retried, queue, queues, job_type, last_at }) {
+    const search = jobsOf({ queue, dead, job_type, type });
+    const where = queue ?? plural(queues, "queue");
+    const place = !job_type || job_type === queue ? where : `${job_type} in ${where}`;
     const died = h("span", { class: dead ? "dead" : "" }, `${number(dead)} dead`);
     const counts = [died, ` · ${number(retried)} retried · `];
     return h("li", { class: this.frame.has("#/jobs") ? "go" : "" }, h("div", { class: "err" },

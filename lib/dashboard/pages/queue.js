@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import {
   button, clockWithSeconds, ghosts, h, heads, hollow, keptParts, number, panel, plural, seconds, setText, state,
-  trouble, visible, when,
+  trouble, visible, when, workerOf,
 } from "../kit.js";
 import { STATES } from "../search.js";
 import { thing, Tiles } from "./overview.js";
@@ -192,8 +192,8 @@ class Queue {
 
   _showWorkers(workers) {
     const serving = workers.map((worker) => [worker, worker.queues.find(({ queue }) => queue === this.name)]);
-    const row = ([{ id, host, pid, state: doing }, { concurrency, active }]) => {
-      const name = this.frame.link("#/workers", {}, h("strong", {}, visible(host ? `${host} · ${pid}` : id)));
+    const row = ([{ id, state: doing }, { concurrency, active }]) => {
+      const name = this.frame.link("#/workers", { title: id }, h("strong", {}, visible(workerOf(id))));
       const rest = doing === "draining" ? h("span", { class: "state pill retried" }, "draining") : "";
       return h("li", { class: "pair" }, h("span", {}, name, " ", rest),
         h("span", { class: "num soft" }, concurrency ? `${active} of ${concurrency}` : `${active} run`));

@@ -37,25 +37,21 @@ class Editor {
     const title = h("h1", {}, name ? ["Edit ", visible(name)] : "New schedule");
     this.place = h("div", { class: "panel" }, ghosts(6));
     this.element = h("div", { class: "stack" }, h("div", { class: "head" }, h("div", {}, crumbs, title)), this.place);
-    if (frame.can("write")) this._open();
+    if (frame.can("write")) frame.once(() => this._open(), (problem) => put(this.place, trouble(problem)));
     else put(this.place, hollow("key", "This key may not write schedules", "It takes a key of scope write."));
   }
 
   async _open() {
     const { frame, name } = this;
-    try {
-      const how = { signal: frame.signal };
-      const [types, text] = await Promise.all([get("api/types", how), name && getText(pathOf(name), how)]);
-      if (text && wears(text)) {
-        return put(this.place, hollow("warn", "This browser is too old for this schedule", WORN));
-      }
-      this.types = new Map(types.items.map((one) => [one.name, one]));
-      this._make();
-      this._fill(text ? parse(text) : { cron: "0 3 * * *", timezone: ZONE, overlap: "skip", catch_up: "one", job: {} });
-      if (!name) this._sample();
-    } catch (problem) {
-      if (!frame.signal.aborted) put(this.place, trouble(problem));
+    const how = { signal: frame.signal };
+    const [types, text] = await Promise.all([get("api/types", how), name && getText(pathOf(name), how)]);
+    if (text && wears(text)) {
+      return put(this.place, hollow("warn", "This browser is too old for this schedule", WORN));
     }
+    this.types = new Map(types.items.map((one) => [one.name, one]));
+    this._make();
+    this._fill(text ? parse(text) : { cron: "0 3 * * *", timezone: ZONE, overlap: "skip", catch_up: "one", job: {} });
+    if (!name) this._sample();
   }
 
   _make() {
@@ -81,12 +77,12 @@ class Editor {
       workflow: field("workflow", "Workflow, as JSON", h("textarea", { ...json, rows: 14 }),
         "As for POST /api/workflows."),
       overlap: field("overlap", "If the run before still waits or runs", select(OVERLAPS)),
-      missed: field("missed", "If runs were missed, nothing being up", select(CATCH_UPS)),
-      jitter: field("jitter", "Late by up to so many seconds",
+      missed: field("missed", "If runs were missed while nothing was up", select(CATCH_UPS)),
+      jitter: field("jitter", "Jitter: late by up to so many seconds",
         h("input", { type: "number", min: 0, max: 86400, step: "any", placeholder: "0", on: timed })),
       starts: field("starts", "Not before, in your time", h("input", { type: "datetime-local", on: timed })),
       ends: field("ends", "Not after, in your time", h("input", { type: "datetime-local", on: timed })),
-      owner: field("owner", "Owner", h("input", { ...plain, maxlength: 128 }), "A word by which you find yours."),
+      owner: field("owner", "Owner", h("input", { ...plain, maxlength: 128 }), "Whose it is: a filter of lists."),
     };
     this._layOut();
   }
@@ -146,10 +142,10 @@ class Editor {
 
   /** A payload to begin with, unless somebody has written one. */
   _sample() {
-    const { type, payload } = this.fields;
+    const { type: { input: { value: name } }, payload } = this.fields;
     const isTouched = payload.input.value !== (this.sample ?? "{}");
-    const known = this.types.get(type.input.value);
-    this.sample = JSON.stringify(known ? payloadOf(known) : {}, null, 2);
+    const type = this.types.get(name);
+    this.sample = JSON.stringify(type ? payloadOf(type) : {}, null, 2);
     if (!isTouched) payload.input.value = this.sample;
     this._tellType();
   }

@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { tellHealth } from "../bar.js";
 import {
   button, clockOrDay, ghosts, h, heads, hollow, icon, now_ms, number, plural, seconds, setText, sum, trouble, visible,
-  when,
+  when, workerOf,
 } from "../kit.js";
 
 const SHOWN = 5;
@@ -92,7 +92,8 @@ class Workers {
     const cell = (label, value, kind = "") => h("td", { class: `n ${kind}`, "data-label": label }, value);
     const isOther = version !== this.version;
     return h("tbody", { "data-runner": id }, h("tr", {},
-      h("td", { class: "full", title: id }, h("strong", {}, visible(pid ?? id)), " ", badge, served),
+      h("td", { class: "full", title: id }, h("strong", {}, visible(pid ?? id)), " ",
+        h("span", { class: "small faint wide-only" }, visible(id)), " ", badge, served),
       cell("jobs", may ? `${active} of ${may}` : number(active), active ? "" : "zero"),
       cell("memory", rss_bytes == null ? "–" : bytes(rss_bytes)),
       cell("last beat", seconds(age_s)),
@@ -131,9 +132,9 @@ class Workers {
     this.gone.hidden = !gone.length;
     const row = ({ id, host, pid, how, jobs_returned: returned, ended_at, queues }) => {
       const why = h("span", { class: how === "left" ? "faint" : "retried" }, HOW[how] ?? how ?? "gone");
-      const back = returned ? ` · ${plural(returned, "job")} went back to ${queues.join(", ")}` : "";
-      return h("li", { title: id }, h("strong", {}, visible(host ? `${host} · ${pid}` : id)), " ", why,
-        h("p", { class: "small soft" }, when(ended_at), back));
+      const back = ` · ${id}${returned ? ` · ${plural(returned, "job")} went back to ${queues.join(", ")}` : ""}`;
+      return h("li", { title: id }, h("strong", {}, visible(host && pid ? `${host} · ${pid}` : workerOf(id))), " ", why,
+        h("p", { class: "small soft" }, when(ended_at), visible(back)));
     };
     this.gone.replaceChildren(h("section", { class: "panel", "aria-label": "Gone within a day" },
       h("header", {}, h("h2", {}, "Gone within a day")), h("ul", { class: "list" }, gone.map(row))));

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { heldUpBy } from "../graph.js";
-import { capital, h, number, pageOf, plural, seconds, state, visible } from "../kit.js";
+import { capital, h, number, pageOf, plural, seconds, state, visible, zoned } from "../kit.js";
 import { OPEN } from "./workflow_graph.js";
 
 const MOST_NAMED = 3;
@@ -43,11 +43,11 @@ export async function sentence(workflow, jobs, nodes, frame) {
     const text = failed.length ? ["Without what is optional: ", named(frame, failed), "."] : [];
     return { strong: `Completed, ${took} after it was started.`, text };
   }
-  if (how === "cancelled") return { strong: "Cancelled.", text: visible(capital(error?.message ?? "")) };
+  if (how === "cancelled") return { strong: "Cancelled.", text: zoned(capital(error?.message ?? "")) };
   if (how === "dead") return culprits(workflow, all, frame);
   if (after.some(({ outcome }) => outcome === null)) {
     const why = await explained(id, frame.signal);
-    return { strong: "It has not begun.", text: why ? visible(`${capital(why.detail)}.`) : "" };
+    return { strong: "It has not begun.", text: why ? zoned(`${capital(why.detail)}.`) : "" };
   }
   const ended = counts.jobs - OPEN.reduce((count, name) => count + counts[name], 0);
   const have = `${number(ended)} of ${plural(counts.jobs, "job")} ${ended === 1 ? "has" : "have"} ended.`;
@@ -58,7 +58,7 @@ export async function sentence(workflow, jobs, nodes, frame) {
 async function culprits({ id, counts }, all, frame) {
   const dead = all.filter((one) => one.state === "dead" && !one.optional);
   const why = await explained(dead[0]?.id ?? id, frame.signal);
-  const text = [dead.length > 0 && [named(frame, dead), " failed. "], why && visible(`${capital(why.detail)}.`)];
+  const text = [dead.length > 0 && [named(frame, dead), " failed. "], why && zoned(`${capital(why.detail)}.`)];
   return { tone: "dead", strong: `Dead: ${counts.completed} of ${plural(counts.jobs, "job")} completed.`, text };
 }
 
@@ -76,7 +76,7 @@ async function holdUps(jobs, nodes, frame) {
   const line = ({ ids, waiting, why }) => {
     const them = ids.length === 1 ? "it" : "them";
     const wait = waiting > 0 && ` (${plural(waiting, "job waits", "jobs wait")} for ${them})`;
-    return h("li", {}, named(frame, ids.map(of)), wait, why && [": ", visible(why.detail), "."]);
+    return h("li", {}, named(frame, ids.map(of)), wait, why && [": ", zoned(why.detail), "."]);
   };
   const more = held.length - MOST_LINES;
   const rest = more > 0 && h("li", {}, `and ${number(more)} more`);

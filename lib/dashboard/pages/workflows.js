@@ -4,7 +4,7 @@
 import { curlOf } from "../actions.js";
 import {
   button, copier, ghosts, h, heads, hollow, icon, now_ms, number, plural, put, seconds, setText, shortId, trouble,
-  visible, when,
+  visible, when, zoned,
 } from "../kit.js";
 import { sampleOf } from "../schema.js";
 import { pagesOf } from "../search.js";
@@ -146,6 +146,6 @@ class Row {
   tell(text) {
     if (text === this.told) return;
     this.told = text;
-    put(this.why, visible(text));
+    put(this.why, zoned(text));
   }
 }

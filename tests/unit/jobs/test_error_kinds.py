@@ -2,7 +2,7 @@
 
 import unittest
 
-from lib.jobs.error_kinds import ERROR_WINDOWS, ErrorKind, HourOfErrors, error_kinds, worst_first
+from lib.jobs.error_kinds import ERROR_WINDOWS, ErrorKind, HourOfErrors, error_kinds, over_queues, worst_first
 
 HOUR = 489_000
 NOW_MS = HOUR * 3_600_000 + 12 * 60_000 + 7  # Twelve minutes past: the third five minutes of the hour.
@@ -50,6 +50,21 @@ class Kinds(unittest.TestCase):
         for kind, text in ((BUSY, "x"), ("no fields", counts(1, "q-1", "0 1 1")), (BUSY, counts(1, "q-1", "a b c"))):
             with self.subTest(text), self.assertRaises(ValueError):
                 kinds("1h", HourOfErrors(HOUR, [(kind, text)]))
+
+    def test_those_that_differ_in_the_queue_alone_are_one_over_all_queues(self) -> None:
+        def of_queue(name: str, ms: int, text: str = BUSY) -> ErrorKind:
+            hour = HourOfErrors(HOUR, [(text, counts(ms, f"{name}-1", "1 1 2;2 0 3"))])
+            (kind,) = error_kinds(name, [hour], ERROR_WINDOWS["1h"], NOW_MS)
+            return kind
+
+        alone = [of_queue("a", 7, text) for text in (BUSY + "!", "sms" + BUSY, BUSY.replace("Busy", "Away"))]
+        one, *others = over_queues([of_queue("a", 8), of_queue("b", 9), of_queue("c", 6), *alone])
+
+        self.assertEqual((None, 3, "email", "SMTPServerBusy"), (one.queue, one.queues, one.job_type, one.type))
+        self.assertEqual((3, 15, [0] * 10 + [9, 9]), (one.dead, one.retried, one.line))
+        self.assertEqual((9, "b-1"), (one.last_ms, one.last_job_id))
+        self.assertEqual(alone, others)
+        self.assertEqual([("a", 1)] * 3, [(kind.queue, kind.queues) for kind in others])
 
     def test_the_worst_come_first(self) -> None:
         found = [ErrorKind("q", "t", name, "", 12) for name in ("retried", "killed", "later")]

@@ -1,55 +1,14 @@
-"""How the pages of several queues become one listing in which nothing is missing, twice, or out of its order."""
+"""What page.lua is asked for, and how its replies are read."""
 
 import unittest
-from random import Random
 
 from lib.jobs.backoff import Backoff
 from lib.jobs.job import JobRecord
 from lib.jobs.spec import JobSpec, early_in_spec
-from lib.queue.listing import CLOCKS_APART_MS, Cursor, ListingPart, ListWalk, Order, Wanted, merged, page_from
+from lib.queue.listing import CLOCKS_APART_MS, Cursor, ListingPart, ListWalk, Order, Wanted, page_from
 from lib.tracing import Trace
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01")
-
-
-def one_queue(places: list[Cursor], fitting: set[Cursor], after: Cursor | None, limit: int, most: int) -> ListingPart:
-    """What page.lua is to say of a queue, from its header."""
-    behind = [place for place in sorted(places, reverse=True) if after is None or place < after]
-    shown: list[Cursor] = []
-    for number, place in enumerate(behind):
-        if len(shown) == limit or number == most:
-            return ListingPart(shown, behind[number - 1])
-        if place in fitting:
-            shown.append(place)
-    return ListingPart(shown, None)
-
-
-class Merged(unittest.TestCase):
-    def test_walked_to_the_end_it_shows_each_job_that_fits_once_and_in_order(self) -> None:
-        rng = Random(7)
-        for _ in range(500):
-            queues = [
-                [Cursor(rng.randrange(12), f"{name}-{number}") for number in range(rng.randrange(15))] for name in "abc"
-            ]
-            everything = sorted((place for places in queues for place in places), reverse=True)
-            fitting = {place for place in everything if rng.random() < 0.4}
-            limit, most = rng.randrange(1, 6), rng.randrange(1, 6)
-
-            shown: list[Cursor] = []
-            after = None
-            for _ in range(len(everything) + 1):
-                page = merged([one_queue(places, fitting, after, limit, most) for places in queues], limit)
-                self.assertLessEqual(len(page.jobs), limit)
-                shown += page.jobs
-                after = page.end
-                if after is None:
-                    break
-
-            self.assertIsNone(after)
-            self.assertEqual([place for place in everything if place in fitting], shown)
-
-    def test_of_no_queue_it_is_empty_and_the_last(self) -> None:
-        self.assertEqual(ListingPart([], None), merged([], 10))
 
 
 class Replies(unittest.TestCase):
@@ -61,10 +20,8 @@ class Replies(unittest.TestCase):
         self.assertEqual(ListingPart(one, None, (), 0, 3, 3), page_from([b"", b"", 0, 3, 3, *job]))
         self.assertEqual(ListingPart(one, Cursor(5, "q-0"), (), 7, 3, 20), page_from([b"q-0", b"5", 7, 3, 20, *job]))
 
-    def test_a_queue_whose_order_can_not_be_told_makes_the_whole_page_one(self) -> None:
-        unknown = page_from([b"many"])
-
-        self.assertFalse(merged([ListingPart([], None), unknown], 10).is_order_known)
+    def test_of_a_queue_whose_order_can_not_be_told(self) -> None:
+        self.assertFalse(page_from([b"many"]).is_order_known)
 
 
 class Fits(unittest.TestCase):
@@ -122,8 +79,8 @@ class Fits(unittest.TestCase):
             (Wanted(tag="eu"), "newest", "tag:eu", "", "", "all"),
         ]
         for wanted, order, walked, states, up, times in rows:
-            arguments = wanted.arguments(None, 50, 1, ListWalk(order))
-            back = wanted.arguments(None, 50, 1, ListWalk(order, is_back=True))
+            arguments = wanted.arguments(None, 50, ListWalk(order))
+            back = wanted.arguments(None, 50, ListWalk(order, is_back=True))
 
             self.assertEqual((walked, states, up, times), (arguments[0], *arguments[7:10]))
             self.assertNotEqual(up, back[8])
@@ -135,28 +92,31 @@ class Fits(unittest.TestCase):
         self.assertEqual([mixed], mixed.parts())
 
     def test_for_a_request_many_ids_are_looked_at_and_no_more_records_read_than_for_others(self) -> None:
-        for wanted, queues, seen, read, mark in (
-            (Wanted(type_name="mail"), 1, 800, 800, ""),
-            (Wanted(request_id="123456789"), 1, 5000, 800, "3926"),
-            (Wanted(request_id="123456789"), 10, 500, 80, "3926"),
-            (Wanted(request_id="123456789", tag="eu"), 10_000, 20, 20, "3926"),
+        for wanted, most, seen, read, mark in (
+            (Wanted(type_name="mail"), None, 800, 800, ""),
+            (Wanted(sought="mail"), None, 500, 500, ""),
+            (Wanted(request_id="123456789"), None, 5000, 800, "3926"),
+            (Wanted(request_id="123456789"), 1000, 1000, 800, "3926"),
+            (Wanted(request_id="123456789", tag="eu"), 20, 20, 20, "3926"),
+            (Wanted(), None, 50, 50, ""),
+            (Wanted(), 20, 20, 20, ""),
         ):
-            arguments = wanted.arguments(None, 50, queues)
+            arguments = wanted.arguments(None, 50, most=most)
 
             self.assertEqual((seen, read, mark), (*arguments[4:6], arguments[13]))
 
     def test_by_the_digits_of_an_id_no_job_is_looked_at_that_was_created_before_its_time(self) -> None:
         wanted = Wanted(digits="01a2074f9c0b8000")
-        arguments = wanted.arguments(None, 50, 1)
+        arguments = wanted.arguments(None, 50)
 
         self.assertEqual((5000, 800), arguments[4:6])
         self.assertEqual((0x01A2074F9C0B - CLOCKS_APART_MS, "", "01a2074f9c0b8000"), (*arguments[10:12], arguments[18]))
         self.assertEqual(50, wanted.enough(50))
-        self.assertEqual(2**50, wanted._replace(after_ms=2**50).arguments(None, 50, 1)[10])
+        self.assertEqual(2**50, wanted._replace(after_ms=2**50).arguments(None, 50)[10])
 
     def test_fewer_bytes_of_records_are_gone_through_for_a_text_that_is_sought(self) -> None:
-        self.assertEqual(1 << 19, Wanted(sought="x").arguments(None, 50, 1)[6])
-        self.assertEqual(4 << 20, Wanted(type_name="mail").arguments(None, 50, 1)[6])
+        self.assertEqual(1 << 19, Wanted(sought="x").arguments(None, 50)[6])
+        self.assertEqual(4 << 20, Wanted(type_name="mail").arguments(None, 50)[6])
 
     def test_what_redis_looks_for_stands_early_in_every_spec(self) -> None:
         longest = JobSpec(
@@ -170,7 +130,7 @@ class Fits(unittest.TestCase):
             for text in early_in_spec(spec.type, spec.request_id):
                 self.assertIn(text.encode(), head)
         wanted = Wanted(schedule=longest.schedule, group=longest.group, by=longest.by, workflow=longest.workflow)
-        wanted_texts = wanted.arguments(None, 50, 1)[19:]
+        wanted_texts = wanted.arguments(None, 50)[19:]
         self.assertEqual(4, len(wanted_texts))
         for wanted_text in wanted_texts:
             self.assertIn(str(wanted_text).encode(), longest.to_text().encode()[:2048])
