@@ -178,9 +178,10 @@ class Tab:
     def type(self, text: str) -> None:
         self.call("Input.insertText", text=text)
 
-    def settle(self) -> None:
-        """Until two frames have been painted."""
-        self.js("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 30))))")
+    def settle(self, rest_ms: int = 30) -> None:
+        """Until two frames have been painted, and rest_ms are over."""
+        after = f"() => requestAnimationFrame(() => setTimeout(done, {rest_ms}))"
+        self.js(f"new Promise(done => requestAnimationFrame({after}))")
 
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
