@@ -49,7 +49,7 @@ const ROUTES = [
 ];
 
 /** Pages that have no place in the navigation -> the one from which they are reached. */
-const BELOW = { errors: "", requests: "jobs", hosts: "queues" };
+const BELOW = { __proto__: null, errors: "", requests: "jobs", hosts: "queues" };
 
 const main = document.getElementById("main");
 const live = new Live();

@@ -24,6 +24,7 @@ const TIMES = ["15m", "1h", "24h", "7d", "today"];
 const names = (list, field) => [...new Set(list.map((one) => one[field]))].sort();
 /** A qualifier -> its values, or what asks for them. */
 const VALUES = {
+  __proto__: null, // The name is what somebody types.
   state: STATES, after: TIMES, before: TIMES,
   type: () => get("api/types").then(({ items }) => names(items, "name")),
   error: () => get("api/errors?window=24h&merged=true&limit=200").then(({ items }) => names(items, "type")),

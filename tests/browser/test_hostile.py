@@ -85,6 +85,8 @@ class Hostile(BrowserCase):
             ("#/jobs", " shown"),
             (f"#/jobs?q={MARKUP[9]}&type={TYPE}&tag={request['tags'][0]}", "Looked at"),
             ("#/jobs?state=__proto__", "state"),
+            ("#/jobs?state=constructor", "state"),
+            ("#/jobs?order=constructor", "order"),
             ("#/queues/default", "Failing"),
             ("#/workers", "onerror"),
         )
@@ -93,10 +95,15 @@ class Hostile(BrowserCase):
             with self.subTest(hash[:40]):
                 self.go(tab, hash, words)
                 tab.js(UNFOLD)
-                if "__proto__" in hash:  # The API refuses it, and the browser says that.
+                if "__proto__" in hash or "constructor" in hash:  # The API refuses it, and the browser says that.
                     tab.complaints = [one for one in tab.complaints if "422" not in one]
                 self.expect_whole(tab)
                 self.assertNotRegex(tab.js("document.querySelector('main').innerText"), r"[\u202e\u2066\u200b\u3164]")
+        tab.press("/")
+        tab.type("constructor:")
+        tab.press("Enter")
+        tab.until("location.hash === '#/jobs?q=constructor%3A'")
+        self.expect_whole(tab)
 
         self.go(tab, *pages[0])
         for text in ("U+202E", "U+2028 U+2029", "U+E0041", "<img src=x onerror", "\\u003c"):

@@ -11,15 +11,18 @@ import { Bulk, Row, WHEN } from "./jobs_rows.js";
 const LIMIT = 50;
 /** What can be done to all jobs of a state: names of sweeps (queue_acts.js). */
 const SWEEPS = {
+  __proto__: null, // The states, filters and orders here are what somebody wrote into an address.
   dead: ["redrive", "delete"], cancelled: ["redrive", "delete"], completed: ["delete"],
   ready: ["cancel"], delayed: ["cancel"], blocked: ["cancel"],
 };
 /** Filters of a list by which no change of all jobs that fit is made, and why. */
 const NO_FILTERS = {
+  __proto__: null,
   q: "All that fit can't be changed by a text: it may stand in more jobs than you mean. Take it away, or choose rows.",
   id: "All that fit can't be changed by the begin of an id. Take it away, or choose rows.",
 };
 const ORDERS = {
+  __proto__: null,
   newest: "Newest first.", oldest: "Oldest first.", next: "What runs next is first.",
   started: "What has run longest is first.",
 };

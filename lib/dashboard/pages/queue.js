@@ -1,4 +1,4 @@
-// #/queues/email: one queue, its numbers and charts, its limits, its workers, and the buttons that change it.
+// #/queues/email shows one queue: its numbers and charts, its limits, its workers, and the buttons that change it.
 
 import { get } from "../api.js";
 import {
