@@ -101,10 +101,9 @@ class Gzipped(EventsCase):
     accept_encoding = "gzip"
 
     def test_each_message_is_there_at_once_and_who_comes_back_misses_none(self) -> None:
+        # A queue that begins amid the stream may tell of its first job or not: it is named before the job is there.
+        self.post()
         with self.following("?queue=default") as messages:
-            self.post()
-            self.assertEqual("reset", next(messages).event)
-            wait_until(lambda: self.redis.client.exists("wb:{default}:listened"), "the new queue is listened to")
             for _ in range(3):
                 began_s = time.monotonic()
                 job_id = self.post()
