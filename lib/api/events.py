@@ -67,8 +67,15 @@ class EventOperations:
         self._digests = Digests(board, drain)
         self._request_ids = _RequestIds(job_store)
         self._drain = drain
-        self._readers = 0
+        self._followed_by: set[Request] = set()
+        """The request of each stream that goes on."""
         drain.on_begin(event_stream.wake_all)
+
+    def end_unless(self, is_welcome: Callable[[Request], bool]) -> None:
+        """End the streams of all other requests, for the keys have changed. A reader who comes back is asked for one."""
+        for request in list(self._followed_by):
+            if not is_welcome(request):
+                request.mark_gone()
 
     async def stream(self, call: Call) -> Response:
         wanted = _filter(call.parameters)
@@ -77,7 +84,7 @@ class EventOperations:
             digest_s = query.whole(call.parameters, "digest_s", 1, LONGEST_DIGEST_S, 1)
             await self._events.names(wanted.queues)  # With Redis away the answer is a 503.
             self._expect_room()
-            pieces = self._counted(self._digests.pieces(call.request, wanted.queues, digest_s, for_s))
+            pieces = self._counted(call.request, self._digests.pieces(call.request, wanted.queues, digest_s, for_s))
             return _as_stream(call.request, pieces)
         # Asked before the answer begins: with Redis away the answer is a 503. From `listen` on no event is missed.
         names = await self._events.names(wanted.queues)
@@ -90,24 +97,24 @@ class EventOperations:
         first = _reset(None, str(mark)) if last_id and resumed is None else b""
         self._expect_room()
         known_id = (last_id or "") if resumed else str(mark) if first else ""
-        pieces = self._counted(self._pieces(call.request, wanted, mark, first, known_id, for_s))
+        pieces = self._counted(call.request, self._pieces(call.request, wanted, mark, first, known_id, for_s))
         return _as_stream(call.request, pieces)
 
     def _expect_room(self) -> None:
         """Raises TooManyConnections. To be checked last, with no await before `_counted` counts the reader: else all
         requests of a moment pass."""
-        if self._readers >= MOST_READERS:
+        if len(self._followed_by) >= MOST_READERS:
             raise TooManyConnections(f"{MOST_READERS} readers follow the events already; try again in a moment")
 
-    async def _counted(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async def _counted(self, request: Request, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         """The same stream, of one reader more."""
-        self._readers += 1
+        self._followed_by.add(request)
         try:
             async with contextlib.aclosing(pieces):
                 async for piece in pieces:
                     yield piece
         finally:
-            self._readers -= 1
+            self._followed_by.remove(request)
 
     async def _pieces(
         self,

@@ -58,7 +58,8 @@ class Auth:
         self._clock = clock
 
     def replace(self, keys: Iterable[ApiKey]) -> None:
-        """Use `keys` in place of the former keys from the next request on, on open connections too."""
+        """Use `keys` in place of the former keys from the next request on, on open connections too. What goes on meanwhile
+        is for the owner of `keys` to end (`has_good_key`)."""
         self._keys = {key.key_id: (key.sha256, Caller(key.name, key.scope, key.expires_s)) for key in keys}
 
     def caller_of(self, request: Request) -> Caller:
@@ -70,6 +71,9 @@ class Auth:
             return NOBODY
         caller, is_expired = self._owner_of(_token(authorization) or "")
         return NOBODY if is_expired else caller
+
+    def has_good_key(self, request: Request) -> bool:
+        return self.caller_of(request) is not NOBODY
 
     def key_error(self, request: Request) -> WaybillError:
         """The error for a request of NOBODY to what needs a key. A wrong key counts as a failed try of its address."""

@@ -102,6 +102,36 @@ class KeyFile(unittest.TestCase):
             server.signal(signal.SIGTERM)
             self.assertEqual(0, server.wait())
 
+    def test_a_stream_ends_when_its_key_is_taken_out_and_no_other_does(self) -> None:
+        server, file = self.server()
+        key, entry = new_key("desk", "write", "", secrets.choice)
+
+        def use(text: str) -> None:
+            count = len(server.logged("keys.reread"))
+            file.write_text(text, encoding="utf-8")
+            server.signal(signal.SIGHUP)
+            server.wait_for("keys.reread", count + 1)
+
+        for query in ("", "?digest_s=1"):
+            with self.subTest(query):
+                use(f"{self.entry}\n{entry}\n")
+                gone, kept = (self.stream(server, query, one) for one in (self.key, key))
+
+                use(entry)
+
+                gone.read()  # To its end; LIMIT_S if it went on.
+                body = {"type": "noop", "payload": {}, "queue": "later"}
+                status, _, _ = server.request("POST", "/api/jobs", body, Authorization=f"Bearer {key}")
+                self.assertEqual(202, status)
+                self.assertTrue(any(b'"later"' in line for line in kept), "it goes on")
+
+    def stream(self, server: Server, query: str, key: str) -> http.client.HTTPResponse:
+        link = self.link(server)
+        link.request("GET", f"/api/events{query}", headers={"Authorization": f"Bearer {key}"})
+        reply = link.getresponse()
+        self.assertEqual(200, reply.status)
+        return reply
+
     def test_an_empty_file_opens_nothing_and_a_process_that_dies_meanwhile_takes_no_other_along(self) -> None:
         server, file = self.server(SERVER_PROCESSES=2)
         children = [int(line["child"]) for line in server.logged("process.started")]
