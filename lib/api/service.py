@@ -139,11 +139,12 @@ async def serve(
     if spans is not None:
         background.begin(spans.count())
     background.begin(read_zones_anew(log, READ_ANEW_S, is_spokesman=slot.number == 0))
-    # Where there are several server processes, their parent logs which keys are new; a child logs only faults in keys.
+
     def use(keys: tuple[ApiKey, ...]) -> None:
         auth.replace(keys)
         operations.events.end_unless(auth.has_good_key)
 
+    # Where there are several server processes, their parent logs which keys are new; a child logs only faults in keys.
     keys = KeyRing(settings.api_keys, read_keys, log, is_spokesman=isinstance(slot, Alone), use=use)
     await slot.wait_for_stop(keys.reread)
     drain.begin()
