@@ -72,7 +72,7 @@ class EventOperations:
         drain.on_begin(event_stream.wake_all)
 
     def end_unless(self, is_welcome: Callable[[Request], bool]) -> None:
-        """End the streams of all other requests, for the keys have changed. A reader who comes back is asked for one."""
+        """The keys have changed: end the streams of all other requests. A reader who comes back is asked for a key."""
         for request in list(self._followed_by):
             if not is_welcome(request):
                 request.mark_gone()

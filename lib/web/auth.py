@@ -58,8 +58,8 @@ class Auth:
         self._clock = clock
 
     def replace(self, keys: Iterable[ApiKey]) -> None:
-        """Use `keys` in place of the former keys from the next request on, on open connections too. What goes on meanwhile
-        is for the owner of `keys` to end (`has_good_key`)."""
+        """Use `keys` in place of the former keys from the next request on, on open connections too. An answer that goes
+        on meanwhile is not ended here (see has_good_key)."""
         self._keys = {key.key_id: (key.sha256, Caller(key.name, key.scope, key.expires_s)) for key in keys}
 
     def caller_of(self, request: Request) -> Caller:
