@@ -127,6 +127,16 @@ class Turns(GroupedCase):
 
         self.assertEqual([50, 10, 0], [len((await runner.claim(50)).jobs) for _ in range(3)])
 
+    async def test_groups_that_the_claim_has_filled_in_another_priority_hide_no_other(self) -> None:
+        await self.limit(group_concurrency="1")
+        for group in ("a", "b"):
+            await self.put(group, 1, "high")
+            await self.put(group, 1, "low")
+        (behind,) = await self.put("c", 1, "low")
+
+        # One place is left for `low`, whose first two lines are that of no group, which is empty, and that of a.
+        self.assertIn(behind, (await (await self.runner()).claim(3)).ids)
+
     async def test_a_long_row_of_resting_groups_hides_no_job(self) -> None:
         await self.limit(group_rate="1/60000")
         for number in range(500):

@@ -118,13 +118,13 @@ end
 
 -- serve(priority, most, ids, bytes, turn): hand out jobs of the lines of one priority, as start_list does of a list.
 -- Returns ids and bytes, and scores_now of serve_row.
--- WHY `passed`: groups that this call has filled keep their turns until its end, in front of others or not.
+-- WHY `passed`: groups that this call has filled keep their turns until its end, in front of others or not. A row may
+-- have none but such groups, of which it takes no id: those behind them are still to be looked at.
 local function serve(priority, most, ids, bytes, turn)
-  local scores_now, passed, before, are_all = {}, {}, nil, nil
+  local scores_now, passed, are_all = {}, {}, nil
   repeat
-    before = ids
     ids, bytes, are_all = serve_row(priority, most, ids, bytes, turn, scores_now, passed)
-  until are_all or ids == before or ids <= 0 or handed_out >= most
+  until are_all or ids <= 0 or handed_out >= most
   return ids, bytes, scores_now
 end
 
