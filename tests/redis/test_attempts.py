@@ -395,10 +395,14 @@ class Snooze(RedisCase):
         async def leave(runner: Lease, job: ClaimedJob) -> None:
             await self.queues.runners.reap(self.queue_name, runner.runner_id, is_crash=False, crash_limit=3)
 
+        async def answer(runner: Lease, job: ClaimedJob) -> None:
+            callbacks = self.job_store.callbacks
+            await callbacks.fail(await callbacks.expect(job.job_id, job.token), '{"type":"Failed","message":""}', 0)
+
         def end(script: str) -> Callable[[Lease, ClaimedJob], Awaitable[object]]:
             return lambda runner, job: runner.end_and_wait(script, ending(script, job, delay_s=0))
 
-        for number, begun in enumerate((end("fail"), end("snooze"), end("release"), crash, leave)):
+        for number, begun in enumerate((end("fail"), end("snooze"), end("release"), crash, leave, answer)):
             with self.subTest(number):
                 self.client.flushall()
                 await self.enqueue()

@@ -56,6 +56,7 @@ if waits then
   come_in(id, group)
 else
   redis.call('LREM', base .. 'active:' .. runner, '-1', id)
+  redis.call('HDEL', job, 'unknown_since')
   leave(id, group)
 end
 write_callback_token(job, token, sha256, WORDS[verb])
