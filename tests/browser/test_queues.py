@@ -1,6 +1,7 @@
 """The pages of queues and workers against what the API says: numbers that change in place, acts to their effect."""
 
 import json
+import os
 import signal
 import unittest
 from typing import Any
@@ -280,6 +281,29 @@ class QueuePages(BrowserCase):
             tab.wait_for("[aria-label='Gone within a day']", f"· {pid} left")
             tab.wait_for("main .soft", "1 runner on 1 host")
             self.assertEqual(0, tab.count(".alert"))
+
+
+class NoWorker(BrowserCase):
+    has_worker = False
+
+    def test_runners_that_were_killed_with_all_others_are_silent_until_a_worker_is_there(self) -> None:
+        about = {"JOB_MODULES": MODULES, "WORKER_QUEUES": "slow=2", "LEASE_S": 2}
+        with Worker(self.redis.url, **about) as killed:
+            (pid,) = killed.runner_pids()
+            tab = self.opened("#/workers")
+            tab.wait_for(".workers", "slow 2")
+            for stop in (signal.SIGSTOP, signal.SIGKILL):  # None of them sees another one end.
+                for one in (killed.pid, pid):
+                    os.kill(one, stop)
+        gone = "[aria-label='Silent, or gone within a day']"
+        tab.wait_for(gone, f"· {pid} silent: no worker has noticed")
+        tab.wait_for(gone, "what it runs goes back to slow once a worker is there")
+        tab.wait_for("main h3", "No worker is there")
+        self.fit(tab)
+
+        with Worker(self.redis.url, **about):
+            tab.wait_for("[aria-label='Gone within a day']", f"· {pid} its heartbeats stopped")
+        self.assertEqual([], tab.complaints)
 
 
 if __name__ == "__main__":
