@@ -185,7 +185,10 @@ class QueuePages(BrowserCase):
         tab.press("Enter")
         tab.wait_for(".alert", "Jobs of email die")
         self.assertEqual("#/jobs?queue=email&state=dead", tab.js("document.querySelector('.alert a').hash"))
-        tab.wait_for("h1 .pill", "dying")
+        marks = "[...document.querySelectorAll('h1 .pill')].map(one => one.textContent).join()"
+        for is_paused, words in ((False, "dying"), (True, "dying,paused"), (False, "dying")):
+            self.server.request("PATCH", "/api/queues/email", {"paused": is_paused})
+            tab.until(f"{marks} === '{words}'")
         tab.wait_for(".err", "FileNotFoundError")
         flag.touch()
         tab.tab_to("Redrive…")
