@@ -1,4 +1,4 @@
-"""GET /api/workers: the runners that serve the queues, what each runs, and those that went within a day.
+"""GET /api/workers: the runners that serve the queues, what each runs, and those that went within a day or are silent.
 
 In paths and answers a runner is called a worker: {"id": "web-1.4711.1f3a9c0e", "host": "web-1", "active": 3, …}. Redis
 knows runners by queue; a runner of several queues is shown once.
@@ -96,8 +96,8 @@ def _about(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def _gone(crews: Iterable[tuple[str, Crew]], living: set[str]) -> list[dict[str, Any]]:
-    """Every runner that went, the last one first. Where they are too many, those that left by themselves are dropped
-    before those that did not. living: ids of runners that another queue knows still."""
+    """Every runner that went or is silent, the last one first. Where they are too many, those that left by themselves
+    are dropped before those that did not. living: ids of runners that another queue knows still."""
     found: dict[str, dict[str, Any]] = {}
     for queue, crew in crews:
         for one in crew.gone:

@@ -1,7 +1,7 @@
 // What changes a job: each is a dialog that says in words what will happen, has the same as curl, and one button.
 
 import { call } from "./api.js";
-import { button, copier, escaped, h, quoted, setText, showDialog, visible } from "./kit.js";
+import { button, copier, escaped, h, put, quoted, setText, showDialog, visible } from "./kit.js";
 
 /** A request as curl; $KEY stands for the key, which is not shown. path: "api/jobs", below the page. body: as text.
  * headers: more fields of it. */
@@ -30,10 +30,12 @@ export function showCurl(title, text, note) {
 }
 
 /** A dialog of one act: what will happen, the same as curl, and one button that says what it does.
- * `act`, to be set, does it and returns what has happened, a sentence or an element; nothing: the dialog closes. */
+ * `act`, to be set, does it and returns what has happened, a sentence or an element; nothing: the dialog closes. `mark`
+ * may be set: it shows faults at the fields of the content, and returns those that have none there. */
 export class Ask {
   constructor(frame, { title, label = "…", kind = "main", curl = "", leave = "Close" }, ...content) {
     this.controller = new AbortController();
+    this.mark = (faults) => faults;
     this.signal = this.controller.signal;
     const [head, shown] = curlBox(curl);
     this.curl = shown;
@@ -68,9 +70,34 @@ export class Ask {
     } catch (problem) {
       if (this.signal.aborted || problem.name === "AbortError") return;
       if (!problem.sentence) throw problem;
-      this.told.replaceChildren(...problemBox(problem));
+      this.told.replaceChildren(...problemBox(problem, this.mark(problem.errors)));
     }
   }
+}
+
+/** A field with its label: {row, input, say(hint), fault(texts), isWrong}. rest: a hint as text, or elements. */
+export function field(id, label, input, ...rest) {
+  const hint = h("p", { class: "hint", id: `${id}-hint` });
+  const wrong = h("p", { class: "dead small", id: `${id}-wrong` });
+  input.id = id;
+  input.setAttribute("aria-describedby", `${hint.id} ${wrong.id}`);
+  const one = {
+    input,
+    row: h("div", { class: "field" }, h("label", { for: input.id }, label), input, wrong, hint,
+      rest.filter((part) => typeof part !== "string")),
+    isWrong: false,
+    say: (text) => setText(hint, text),
+    /** What is wrong with it; an empty list: nothing. */
+    fault(texts) {
+      one.isWrong = texts.length > 0;
+      put(wrong, texts.map((text) => h("span", { class: "block" }, visible(text))));
+      if (one.isWrong) input.setAttribute("aria-invalid", "true");
+      else input.removeAttribute("aria-invalid");
+    },
+  };
+  const text = rest.find((part) => typeof part === "string");
+  if (text !== undefined) one.say(text);
+  return one;
 }
 
 /** A problem in words, with the faults that it names. */

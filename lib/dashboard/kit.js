@@ -77,6 +77,34 @@ export function keptParts() {
   };
 }
 
+/** What has come and gone in a list while somebody is at its rows: no row moves under them, a click shows it.
+ * rows: Map id -> row, of those that are shown. show(found): shows a list. */
+export class Newer {
+  constructor(rows, show) {
+    Object.assign(this, { rows, show });
+    this.element = h("div", { class: "newer", hidden: true });
+  }
+
+  /** found: [{id}], the list as it is by now, of `limit` at most. order: "newest", or another one. */
+  tell(found, { order, limit }) {
+    this.found = found;
+    const ids = new Set(found.map(({ id }) => id));
+    const fresh = [...ids].filter((id) => !this.rows.has(id)).length;
+    // Of a full page the last rows may but have been pushed behind its end.
+    const isWhole = found.length < limit || order !== "newest";
+    const gone = isWhole ? [...this.rows.keys()].filter((id) => !ids.has(id)).length : 0;
+    const come = fresh && `${number(fresh)} ${order === "newest" ? "newer" : "more"}`;
+    const label = [come, gone && `${number(gone)} gone`].filter(Boolean).join(", ");
+    this.element.hidden = !label;
+    if (!label || this.element.textContent === label) return;
+    put(this.element, button(label, { kind: "tiny", glyph: "retried", on: { click: () => this.show(this.found) } }));
+  }
+
+  hide() {
+    this.element.hidden = true;
+  }
+}
+
 /** A panel with a heading. head: what else stands in its head. */
 export function panel(title, head, ...content) {
   return h("section", { class: "panel", "aria-label": title }, h("header", {}, h("h2", {}, title), head), content);

@@ -1,7 +1,8 @@
 """Errors of the same kind, counted together, as GET /api/errors shows them. Pure.
 
     email|SMTPServerBusy|# mails an hour at most           the job's type, the error's type and the first line of its
-                                                           message, digits and addresses masked; | is FIELD
+                                                           message, digits and addresses masked, but for a status
+                                                           that begins it (503 from #); | is FIELD
     1760000000123|email-01a2…|3 0 2;7 1 0                  the last one, and for five minutes of the hour how many were
                                                            dead and how many were retried
     -> ErrorKind("email", "email", "SMTPServerBusy", "# mails an hour at most", dead=1, retried=2, …)

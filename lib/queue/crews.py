@@ -1,4 +1,4 @@
-"""Who serves each queue now with what it runs, and who went within a day: for GET /api/workers.
+"""Who serves each queue now with what it runs, and who went within a day or is silent: for GET /api/workers.
 
     async for queue, crew in Crews(link, keys).all():
         crew.living     # [CrewMember("web-1.4711.1f3a9c0e", {"host": "web-1", …}, 0.8, Vitals(48234496, False), 3, …)]
@@ -55,6 +55,7 @@ class CrewMember(NamedTuple):
 
 class GoneRunner(NamedTuple):
     """A runner that was reaped. how: crashed, killed, left or lost; "" and None jobs where an older version reaped it.
+    Or one that nobody has reaped though its lease is over: it is `silent`, and at_ms is its last beat.
     about: what it had registered with; {} where that is not known."""
 
     runner_id: str
@@ -65,7 +66,7 @@ class GoneRunner(NamedTuple):
 
 
 class Crew(NamedTuple):
-    """gone: the last one that went first, MOST_GONE at most."""
+    """gone: the last one that went first, MOST_GONE at most; behind them those that are silent, MOST_GONE at most."""
 
     living: list[CrewMember]
     gone: list[GoneRunner]

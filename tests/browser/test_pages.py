@@ -58,6 +58,15 @@ LISTEN = """
     .forEach(one => said.push(one.textContent)))
     .observe(document.body, {subtree: true, childList: true, characterData: true}), 1
 """
+TILES = """
+  (tiles => {
+    document.querySelectorAll(".tile .note")[2].textContent = "1,015 of 1,162 attempts, last minute, ".repeat(2);
+    const rows = Map.groupBy(tiles, one => Math.round(one.getBoundingClientRect().top));
+    return [...rows.values()].map(row => ["dt", ".value", ".note", "svg"].map(part =>
+      row.map(one => Math.round(one.querySelector(part).getBoundingClientRect().top))));
+  })([...document.querySelectorAll(".tile")])
+"""
+"""The tops of the labels, figures, notes and pictures of each row of tiles, one of which has a long note."""
 MOST_BYTES = 150_000
 MOST_PAINT_MS = 1000
 """A machine that runs other tests beside paints late; what is measured on a quiet one stands in the notes."""
@@ -134,6 +143,16 @@ class Pages(BrowserCase):
         tab.settle(0)
         with self.subTest(wish):
             self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
+
+    def test_the_tiles_stand_in_line_however_long_their_texts_are(self) -> None:
+        tab = self.opened()
+        tab.wait_for(".tile svg")
+        for width in (390, 768, 1024, 1280, 1920):
+            tab.resize(width, 900)
+            with self.subTest(width):
+                rows = tab.js(TILES)
+                self.assertIn(len(rows), (1, 2, 3))
+                self.assertEqual([1] * 4 * len(rows), [len(set(tops)) for row in rows for tops in row])
 
     def test_a_breach_of_the_policy_would_be_seen(self) -> None:
         """Else the test above could not fail."""

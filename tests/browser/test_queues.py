@@ -1,6 +1,7 @@
 """The pages of queues and workers against what the API says: numbers that change in place, acts to their effect."""
 
 import json
+import os
 import signal
 import unittest
 from typing import Any
@@ -115,19 +116,54 @@ class QueuePages(BrowserCase):
         tab.wait_for("[aria-label=Groups] tbody", "tenant-51")
         tab.click(".panel header .button")
         self.server.request("PATCH", "/api/queues/bounded", {"max_depth": 70})
-        self.type_into(tab, "#q-most", "3")
-        self.type_into(tab, "#q-limit", "20")
-        self.type_into(tab, "#q-per", "0.5")
+        self.type_into(tab, "#q-concurrency", "3")
+        self.type_into(tab, "#q-rate-limit", "20")
+        self.type_into(tab, "#q-rate-per_s", "0.5")
         self.fit(tab)
         set_by_curl = self.pasted(tab)
         self.assertEqual((3, {"limit": 20, "per_s": 0.5}), (set_by_curl["concurrency"], set_by_curl["rate"]))
-        self.type_into(tab, "#q-most", "4")
+        self.type_into(tab, "#q-concurrency", "4")
         tab.click("dialog .main")
         tab.wait_for("dialog [role=status]", "They hold from now on")
         tab.press("Escape")
         tab.wait_for(".facts", "4 jobs")
         tab.wait_for(".facts", "20 starts in 500 ms")
         self.assertEqual((4, 70), (self.queue("bounded")["concurrency"], self.queue("bounded")["max_depth"]))
+
+    def test_limits_of_each_group_are_set_and_faults_stand_at_their_fields(self) -> None:
+        self.post("noop", {}, queue="tenants", group="a")
+        self.server.request("PATCH", "/api/queues/tenants", {"concurrency": 9, "groups": {"concurrency": 2}})
+        tab = self.opened("#/queues/tenants")
+        tab.wait_for(".facts", "2 at once")
+        tab.click(".panel header .button")
+        tab.wait_for(".curl", "Nothing is changed yet.")
+        self.server.request("PATCH", "/api/queues/tenants", {"groups": {"concurrency": 3}})
+        self.type_into(tab, "#q-groups-rate-limit", "5")
+        self.type_into(tab, "#q-groups-rate-per_s", "90000")
+        self.type_into(tab, "#q-concurrency", "200000")
+        self.type_into(tab, "#q-groups-max_depth", "40")
+        tab.click("dialog .main")
+        tab.wait_for("#q-groups-rate-per_s-wrong", "must be a number of seconds from 0.001 to 86400")
+        tab.wait_for("#q-concurrency-wrong", "must be an integer from 1 to 100000")
+        self.assertEqual("q-concurrency", tab.js("document.activeElement.id"))
+        self.assertEqual(0, tab.count("dialog [role=status] li"), "what stands at a field is not told twice")
+        (refused,) = tab.complaints
+        self.assertIn("422", refused)
+        tab.complaints.clear()
+        self.fit(tab)
+
+        self.type_into(tab, "#q-concurrency", "")
+        self.assertEqual(0, tab.count("#q-concurrency-wrong:not(:empty)"))
+        self.type_into(tab, "#q-groups-rate-per_s", "0.5")
+        limits = {"concurrency": 3, "rate": {"limit": 5, "per_s": 0.5}, "max_depth": 40}
+        set_by_curl = self.pasted(tab)
+        self.assertEqual((None, limits), (set_by_curl["concurrency"], set_by_curl["groups"]))
+        self.type_into(tab, "#q-groups-max_depth", "")
+        tab.click("dialog .main")
+        tab.wait_for("dialog [role=status]", "They hold from now on")
+        tab.press("Escape")
+        tab.wait_for(".facts", "3 at once, 5 starts in 500 ms")
+        self.assertEqual({**limits, "max_depth": 40}, self.queue("tenants")["groups"], "what is as before is not sent")
 
     def die(self, count: int, flag: str) -> None:
         before = self.queue("email")["counts"]["dead"]
@@ -149,7 +185,10 @@ class QueuePages(BrowserCase):
         tab.press("Enter")
         tab.wait_for(".alert", "Jobs of email die")
         self.assertEqual("#/jobs?queue=email&state=dead", tab.js("document.querySelector('.alert a').hash"))
-        tab.wait_for("h1 .pill", "dying")
+        marks = "[...document.querySelectorAll('h1 .pill')].map(one => one.textContent).join()"
+        for is_paused, words in ((False, "dying"), (True, "dying,paused"), (False, "dying")):
+            self.server.request("PATCH", "/api/queues/email", {"paused": is_paused})
+            tab.until(f"{marks} === '{words}'")
         tab.wait_for(".err", "FileNotFoundError")
         flag.touch()
         tab.tab_to("Redrive…")
@@ -245,6 +284,29 @@ class QueuePages(BrowserCase):
             tab.wait_for("[aria-label='Gone within a day']", f"· {pid} left")
             tab.wait_for("main .soft", "1 runner on 1 host")
             self.assertEqual(0, tab.count(".alert"))
+
+
+class NoWorker(BrowserCase):
+    has_worker = False
+
+    def test_runners_that_were_killed_with_all_others_are_silent_until_a_worker_is_there(self) -> None:
+        about = {"JOB_MODULES": MODULES, "WORKER_QUEUES": "slow=2", "LEASE_S": 2}
+        with Worker(self.redis.url, **about) as killed:
+            (pid,) = killed.runner_pids()
+            tab = self.opened("#/workers")
+            tab.wait_for(".workers", "slow 2")
+            for stop in (signal.SIGSTOP, signal.SIGKILL):  # None of them sees another one end.
+                for one in (killed.pid, pid):
+                    os.kill(one, stop)
+        gone = "[aria-label='Silent, or gone within a day']"
+        tab.wait_for(gone, f"· {pid} silent: no worker has noticed")
+        tab.wait_for(gone, "what it runs goes back to slow once a worker is there")
+        tab.wait_for("main h3", "No worker is there")
+        self.fit(tab)
+
+        with Worker(self.redis.url, **about):
+            tab.wait_for("[aria-label='Gone within a day']", f"· {pid} its heartbeats stopped")
+        self.assertEqual([], tab.complaints)
 
 
 if __name__ == "__main__":

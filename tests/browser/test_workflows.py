@@ -106,6 +106,23 @@ class WorkflowPages(BrowserCase):
         tab.click(".states [data-state=completed]")
         tab.until("document.querySelectorAll('.members tbody tr').length === 2")
 
+    def test_newer_workflows_wait_for_a_click_while_the_pointer_rests_on_the_list(self) -> None:
+        self.start({"a": job(delay_s=3600)}, name="first")
+        tab = self.opened("#/workflows")
+        tab.wait_for(".flows", "first")
+        tab.click(".flows th")
+        workflow = self.start({"a": job(delay_s=3600)}, name="second")
+        tab.wait_for(".newer .button", "1 newer")
+        first = "document.querySelector('.flows tbody strong').textContent"
+        self.assertEqual("first", tab.js(first))
+        self.server.request("POST", f"/api/workflows/{workflow['id']}/cancel")
+        self.fit(tab)
+
+        tab.click(".newer .button")
+        self.assertEqual("second", tab.js(first))
+        self.assertFalse(tab.js("document.querySelector('.newer').checkVisibility()"))
+        tab.wait_for(".flows tbody tr", "cancelled")
+
     def test_a_dead_workflow_names_the_cause_and_is_run_again_from_the_page(self) -> None:
         flag = self.server.folder / "there"
         workflow = self.start(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lib.queue.crews import MOST_JOBS, MOST_JOBS_OF_A_QUEUE, Crew, Crews
+from lib.queue.crews import MOST_JOBS, MOST_JOBS_OF_A_QUEUE, Crew, Crews, GoneRunner
 from lib.queue.runners import Vitals
 from tests.redis.case import KEEP_ALL, RedisCase
 
@@ -144,6 +144,16 @@ class Gone(CrewCase):
         await self.queues.runners.reap("q", "a", beat_seen=beat, crash_limit=3)
 
         self.assertEqual(("lost", 0), (await self.crew()).gone[0][2:4])
+
+    async def test_one_whose_beats_stopped_is_silent_until_somebody_reaps_it(self) -> None:
+        await self.lease("a")
+        beat_ms = await self.now_ms() - 60_000
+        self.client.hset(self.base + "beats", "a", f"1:{beat_ms}")
+
+        self.assertEqual(([], [GoneRunner("a", beat_ms, "silent", 0, {"pid": 1})]), await self.crew())
+
+        await self.crash("a")
+        self.assertEqual(["crashed"], [one.how for one in (await self.crew()).gone])
 
     async def test_who_takes_back_what_came_later_changes_the_number_alone(self) -> None:
         runner = await self.lease("a")

@@ -3,7 +3,8 @@
 
 import { curlOf, showCurl } from "../actions.js";
 import {
-  button, capital, ghosts, h, heads, hollow, icon, number, plural, progressBar, put, setText, sum, trouble, visible,
+  button, capital, ghosts, h, heads, hollow, icon, Newer, number, plural, progressBar, put, setText, sum, trouble,
+  visible,
 } from "../kit.js";
 import { pagesOf, REQUEST_ID, STATES, textOf, tokensOf } from "../search.js";
 import { Bulk, Row, WHEN } from "./jobs_rows.js";
@@ -59,12 +60,12 @@ class Jobs {
     this.bulk = new Bulk(frame, this.rows, () => this._read(frame.signal, true));
     this.body = h("tbody", {});
     this.table = this._table(WHEN[state] ?? ["Created"]);
-    this.newer = h("div", { class: "newer", hidden: true });
+    this.newer = new Newer(this.rows, (found) => this._replace(found));
     this.none = h("div", {});
     this.foot = h("footer", {});
     this.loading = h("div", { class: "late" }, ghosts(8));
     this.element = h("div", { class: "stack" }, head, h("section", { class: "panel", "aria-label": "Jobs" },
-      this._tokens(), this.looked, this.states, this._fit(), this.newer, this.table, this.none, this.loading,
+      this._tokens(), this.looked, this.states, this._fit(), this.newer.element, this.table, this.none, this.loading,
       this.bulk.element, this.foot));
     frame.live.addEventListener("queues", () => this._count(), { signal: frame.signal });
     this._count();
@@ -216,7 +217,7 @@ class Jobs {
     const ids = new Set(found.map(({ id }) => id));
     for (const id of [...this.rows.keys()].filter((one) => !ids.has(one))) this.rows.delete(id);
     this.bulk.keep(ids);
-    this.newer.hidden = true;
+    this.newer.hide();
   }
   _row(job) {
     if (this.rows.has(job.id)) this.rows.get(job.id).show(job);
@@ -225,18 +226,8 @@ class Jobs {
 
   /** What is shown changes in place, and no row moves under who is at it: what has come or gone waits for a click. */
   _merge(found, order) {
-    const ids = new Set(found.map(({ id }) => id));
-    const fresh = found.filter(({ id }) => !this.rows.has(id));
     found.filter(({ id }) => this.rows.has(id)).forEach((job) => this._row(job));
-    // Of a full page the last rows may but have been pushed behind its end.
-    const isWhole = found.length < LIMIT || order !== "newest";
-    const gone = isWhole ? [...this.rows.keys()].filter((id) => !ids.has(id)).length : 0;
-    const come = fresh.length && `${number(fresh.length)} ${order === "newest" ? "newer" : "more"}`;
-    const label = [come, gone && `${number(gone)} gone`].filter(Boolean).join(", ");
-    this.newer.hidden = !label;
-    if (!label || this.newer.textContent === label) return (this.fresh = found);
-    this.fresh = found;
-    put(this.newer, button(label, { kind: "tiny", glyph: "retried", on: { click: () => this._replace(this.fresh) } }));
+    this.newer.tell(found, { order, limit: LIMIT });
   }
 
   _turns(found) {

@@ -17,10 +17,11 @@ const BADGES = {
   failing: ["retried", "warn", "failing"], backlog: ["retried", "warn", "behind"],
 };
 
-/** The mark beside a queue's name, as a list of none or one. */
+/** The marks beside a queue's name, as a list: what is wrong with it, and that it is paused. */
 export function badges({ trouble, paused }) {
-  const [kind, glyph, word] = BADGES[paused && trouble?.code !== "unserved" ? "paused" : trouble?.code] ?? [];
-  return kind ? [h("span", { class: `state pill ${kind}` }, icon(glyph), word)] : [];
+  const codes = new Set([trouble?.code, paused && "paused"]);
+  const known = [...codes].map((code) => BADGES[code]).filter(Boolean);
+  return known.map(([kind, glyph, word]) => h("span", { class: `state pill ${kind}` }, icon(glyph), word));
 }
 
 /** The table of queues. Rows stay where they are while the pointer is over them; their numbers change in place. */

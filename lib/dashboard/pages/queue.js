@@ -8,7 +8,8 @@ import {
 import { STATES } from "../search.js";
 import { thing, Tiles } from "./overview.js";
 import { badges, Failing } from "./overview_lists.js";
-import { limit, pause, sweep } from "./queue_acts.js";
+import { pause, sweep } from "./queue_acts.js";
+import { limit } from "./queue_limits.js";
 import { Throughput } from "./throughput.js";
 import { troubleOf } from "./verdict.js";
 

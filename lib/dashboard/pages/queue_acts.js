@@ -1,7 +1,7 @@
-// What one does with queues: pause and limits of one, and all jobs that fit a filter run again, deleted or cancelled.
+// What one does with queues: one is paused, or goes on, and all jobs that fit a filter run again, deleted or cancelled.
 
 import { Ask, ask, curlOf } from "../actions.js";
-import { get, patch, post } from "../api.js";
+import { get, post } from "../api.js";
 import { clockWithSeconds, h, now_ms, number, plural, progressBar, put, setText, visible } from "../kit.js";
 
 const FIRST = { dead: "to die", cancelled: "to be cancelled" };
@@ -142,46 +142,6 @@ async function queuesWith(state, signal) {
     cursor = page.next_cursor ? `&cursor=${encodeURIComponent(page.next_cursor)}` : "";
   } while (cursor);
   return names;
-}
-
-/** The limits of a queue. */
-export function limit(frame, queue, changed) {
-  const field = (id, label, value, props = {}) => {
-    const input = h("input", { id, type: "number", min: 1, placeholder: "no limit", value: value ?? "", ...props });
-    input.addEventListener("input", () => tell());
-    return { input, row: h("div", { class: "field" }, h("label", { for: id }, label), input) };
-  };
-  const fields = {
-    concurrency: field("q-most", "Run at once, over all workers", queue.concurrency),
-    limit: field("q-limit", "Start", queue.rate?.limit),
-    per_s: field("q-per", "in so many seconds", queue.rate?.per_s, { min: 0.001, step: "any", placeholder: "60" }),
-    max_depth: field("q-depth", "Ready or delayed at most; then new jobs are refused", queue.max_depth, { min: 0 }),
-  };
-  const path = `api/queues/${queue.name}`;
-  const value = (name) => (fields[name].input.value === "" ? null : Number(fields[name].input.value));
-  const wish = () => ({
-    concurrency: value("concurrency"),
-    rate: value("limit") === null ? null : { limit: value("limit"), per_s: value("per_s") ?? 60 },
-    max_depth: value("max_depth"),
-  });
-  /** Only what differs is sent: what somebody else has set meanwhile stays. */
-  const change = () =>
-    Object.fromEntries(Object.entries(wish()).filter(([name, one]) => JSON.stringify(one) !== told(queue[name])));
-  const told = (one) => JSON.stringify(one?.per_s === undefined ? one : { limit: one.limit, per_s: one.per_s });
-  const rows = [fields.concurrency.row, h("div", { class: "halves" }, fields.limit.row, fields.per_s.row),
-    fields.max_depth.row];
-  const asked = new Ask(frame, { title: `Limits of ${queue.name}`, label: "Set the limits" }, ...rows);
-  const tell = () => {
-    const body = change();
-    asked.does.disabled = !Object.keys(body).length;
-    const curl = () => curlOf(frame, "PATCH", path, JSON.stringify(body));
-    setText(asked.curl, asked.does.disabled ? "Nothing is changed yet." : curl());
-  };
-  asked.act = async () => {
-    changed(await patch(path, change(), { signal: asked.signal }));
-    return "They hold from now on, for jobs that wait already too.";
-  };
-  tell();
 }
 
 const PAUSE = "No worker begins a job of it until it is resumed. Jobs that run go on; new ones are taken in, and wait.";

@@ -1,5 +1,6 @@
 // Fields of the editor of schedules, and the preview of the next runs.
 
+import * as actions from "../actions.js";
 import { pause, post } from "../api.js";
 import { h, localTime, put, setText, visible } from "../kit.js";
 import { nextRuns, notes } from "./schedule_parts.js";
@@ -7,30 +8,8 @@ import { nextRuns, notes } from "./schedule_parts.js";
 const TYPING_MS = 250;
 const IS_NUMBER = /^\d+(\.\d+)?$/;
 
-/** A field with its label: {row, input, say(hint), fault(texts), isWrong}. rest: a hint as text, or elements. */
-export function field(id, label, input, ...rest) {
-  const hint = h("p", { class: "hint", id: `s-${id}-hint` });
-  const wrong = h("p", { class: "dead small", id: `s-${id}-wrong` });
-  input.id = `s-${id}`;
-  input.setAttribute("aria-describedby", `${hint.id} ${wrong.id}`);
-  const one = {
-    input,
-    row: h("div", { class: "field" }, h("label", { for: input.id }, label), input, wrong, hint,
-      rest.filter((part) => typeof part !== "string")),
-    isWrong: false,
-    say: (text) => setText(hint, text),
-    /** What is wrong with it; an empty list: nothing. */
-    fault(texts) {
-      one.isWrong = texts.length > 0;
-      put(wrong, texts.map((text) => h("span", { class: "block" }, visible(text))));
-      if (one.isWrong) input.setAttribute("aria-invalid", "true");
-      else input.removeAttribute("aria-invalid");
-    },
-  };
-  const text = rest.find((part) => typeof part === "string");
-  if (text !== undefined) one.say(text);
-  return one;
-}
+/** As `field` of actions.js; its id begins with `s-`. */
+export const field = (id, ...rest) => actions.field(`s-${id}`, ...rest);
 
 /** A <select> of words by value. */
 export const select = (words, props) =>

@@ -1,14 +1,18 @@
-// #/workers: the processes that run jobs, by host: what each runs and for how long; and those that went within a day.
+// #/workers: the processes that run jobs, by host: what each runs and for how long; and those that went within a day or
+// are silent.
 
 import { get } from "../api.js";
 import { tellHealth } from "../bar.js";
 import {
-  button, clockOrDay, ghosts, h, heads, hollow, icon, now_ms, number, plural, seconds, setText, sum, trouble, visible,
-  when, workerOf,
+  button, clockOrDay, ghosts, h, heads, hollow, icon, now_ms, number, panel, plural, seconds, setText, sum, trouble,
+  visible, when, workerOf,
 } from "../kit.js";
 
 const SHOWN = 5;
-const HOW = { left: "left", crashed: "crashed", killed: "killed by its supervisor", lost: "its heartbeats stopped" };
+const HOW = {
+  left: "left", crashed: "crashed", killed: "killed by its supervisor", lost: "its heartbeats stopped",
+  silent: "silent: no worker has noticed",
+};
 
 export function page(frame) {
   const workers = new Workers(frame);
@@ -132,12 +136,15 @@ class Workers {
     this.gone.hidden = !gone.length;
     const row = ({ id, host, pid, how, jobs_returned: returned, ended_at, queues }) => {
       const why = h("span", { class: how === "left" ? "faint" : "retried" }, HOW[how] ?? how ?? "gone");
-      const back = ` · ${id}${returned ? ` · ${plural(returned, "job")} went back to ${queues.join(", ")}` : ""}`;
+      const isSilent = how === "silent";
+      const went = returned ? ` · ${plural(returned, "job")} went back to ${queues.join(", ")}` : "";
+      const back = isSilent ? ` · what it runs goes back to ${queues.join(", ")} once a worker is there` : went;
+      const at = isSilent ? ["last beat ", when(ended_at, clockOrDay(ended_at))] : when(ended_at);
       return h("li", { title: id }, h("strong", {}, visible(host && pid ? `${host} · ${pid}` : workerOf(id))), " ", why,
-        h("p", { class: "small soft" }, when(ended_at), visible(back)));
+        h("p", { class: "small soft" }, at, visible(` · ${id}${back}`)));
     };
-    this.gone.replaceChildren(h("section", { class: "panel", "aria-label": "Gone within a day" },
-      h("header", {}, h("h2", {}, "Gone within a day")), h("ul", { class: "list" }, gone.map(row))));
+    const title = gone.some(({ how }) => how === "silent") ? "Silent, or gone within a day" : "Gone within a day";
+    this.gone.replaceChildren(panel(title, null, h("ul", { class: "list" }, gone.map(row))));
   }
 }
 

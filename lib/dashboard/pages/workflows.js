@@ -3,8 +3,8 @@
 
 import { curlOf } from "../actions.js";
 import {
-  button, copier, ghosts, h, heads, hollow, icon, now_ms, number, plural, put, seconds, setText, shortId, trouble,
-  visible, when, zoned,
+  button, copier, ghosts, h, heads, hollow, icon, Newer, now_ms, number, plural, put, seconds, setText, shortId,
+  trouble, visible, when, zoned,
 } from "../kit.js";
 import { sampleOf } from "../schema.js";
 import { pagesOf } from "../search.js";
@@ -37,10 +37,15 @@ class Workflows {
     this.body = h("tbody", {});
     const columns = [["State"], ["Workflow"], ["Queue", "extra wide-only"], ["Took", "n"], ["Created", "n"]];
     this.table = h("table", { class: "cards flows", hidden: true }, heads(columns), this.body);
+    this.newer = new Newer(this.rows, (shown) => {
+      this._replace(shown);
+      this._explain(shown, frame.signal).catch(() => {});
+    });
     this.none = h("div", { class: "late" }, ghosts(5));
     this.foot = h("footer", { hidden: true });
     this.element = h("div", { class: "stack" }, h("div", {}, h("h1", {}, "Workflows"), this.about),
-      h("section", { class: "panel", "aria-label": "Workflows" }, this.states, this.table, this.none, this.foot));
+      h("section", { class: "panel", "aria-label": "Workflows" }, this.states, this.newer.element, this.table,
+        this.none, this.foot));
     const failed = (problem) => {
       setText(this.about, "");
       put(this.none, trouble(problem));
@@ -75,19 +80,30 @@ class Workflows {
     await this._explain(found, signal);
   }
 
-  _show(found, { looked_at, of, warnings }) {
+  _show(found, { looked_at, of, order, warnings }) {
     const looked = `Looked at ${number(looked_at)} of ${plural(of, "job")}.`;
     setText(this.about, ["Newest first.", looked, ...warnings].join(" "));
-    for (const one of found) {
-      if (!this.rows.has(one.id)) this.rows.set(one.id, new Row(this.frame, one.id));
-      this.rows.get(one.id).show(one);
-    }
-    // While somebody is at a row it stays where it is.
     const isIdle = !this.table.matches(":hover, :focus-within") || this.table.hidden;
-    if (isIdle) this.body.replaceChildren(...found.map(({ id }) => this.rows.get(id).element));
+    if (isIdle || !found.length) this._replace(found);
+    else this._merge(found, order);
+    this._turns(found.length);
+  }
+
+  _replace(found) {
+    const ids = new Set(found.map(({ id }) => id));
+    for (const id of [...this.rows.keys()].filter((one) => !ids.has(one))) this.rows.delete(id);
+    for (const { id } of found) if (!this.rows.has(id)) this.rows.set(id, new Row(this.frame, id));
+    for (const one of found) this.rows.get(one.id).show(one);
+    this.body.replaceChildren(...found.map(({ id }) => this.rows.get(id).element));
     this.table.hidden = !found.length;
     put(this.none, !found.length && this._nothing());
-    this._turns(found.length);
+    this.newer.hide();
+  }
+
+  /** While somebody is at a row it stays where it is; what has come or gone waits for a click. */
+  _merge(found, order) {
+    for (const one of found) this.rows.get(one.id)?.show(one);
+    this.newer.tell(found, { order, limit: LIMIT });
   }
 
   _turns(count) {
@@ -111,7 +127,7 @@ class Workflows {
 
   async _explain(found, signal) {
     for (const { id } of found.filter(({ state }) => state === "blocked").slice(0, MOST_EXPLAINED)) {
-      this.rows.get(id).tell((await explained(id, signal))?.detail ?? "");
+      this.rows.get(id)?.tell((await explained(id, signal))?.detail ?? "");
     }
   }
 }

@@ -5,6 +5,8 @@
 -- That is ms and job of the last one, and for five minutes of the hour (their number, 0 to 11) how many were dead and
 -- how many were retried. See lib/jobs/error_kinds.py.
 -- WHY digits, hexadecimal numbers and addresses are masked: they differ from job to job, and the kind does not.
+-- WHY a status that begins the line is not: "503 from 10.1.2.3" and "429 from 10.1.2.3" are two kinds. A status is
+-- three digits, 300 to 599, before a space, a colon or the end: "12 mails" and "404.5 s" begin with none.
 -- WHY no quote, = or : is of an address: where `password='a@b c'` is shown, its name and its quotes tell what to mask.
 -- WHY pcall: a broken hash must not stop a script half-way.
 -- @use clock
@@ -15,9 +17,12 @@ local function kind_of_error(type_name, error_text)
   if not is_read or type(about) ~= 'table' then about = {} end
   local name = type(about.type) == 'string' and string.gsub(string.sub(about.type, 1, 100), '%c', ' ') or 'unknown'
   local line = type(about.message) == 'string' and string.match(string.sub(about.message, 1, 400), '[^%c]+') or ''
+  local status = string.match(line .. ' ', '^([345]%d%d)[ :]') or ''
+  line = string.sub(line, #status + 1)
   for _, pattern in ipairs({'[^%s=:\'"]+@[^%s\'"]+', '%x+%-%x+%-%x+%-%x+%-%x+', '%x%x%x%x%x%x%x%x+', '%d+'}) do
     line = string.gsub(line, pattern, '#')
   end
+  line = status .. line
   if #line > LONGEST_LINE then
     line = string.gsub(string.sub(line, 1, LONGEST_LINE), '[\192-\255]?[\128-\191]*$', '')
   end

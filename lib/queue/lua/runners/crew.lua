@@ -1,16 +1,18 @@
 #!lua flags=no-writes
--- crew.lua: the living runners of a queue with what they run, and those that went within a day.
+-- crew.lua: the living runners of a queue with what they run, those that are silent, and those that went within a day.
 -- KEYS 1 base
 -- ARGV 1 lease in ms of a runner whose registration names none  2 most jobs to tell of each runner  3 most jobs to
 --      tell of all together, of each one at least  4 most runners that went
 -- RETURNS {now ms, living, gone}: living has for each runner its id, about it (JSON), beat, vitals or '', how many ids
 --      are in its active list, and a list of the jobs that it has had for longest: {id, type, started ms, timeout in s,
 --      progress (JSON), each '' where it is not known, id …}. gone has id, ms at which it was reaped, and epitaph or
---      '', the last one that went first. beat.lua writes vitals, parts/epitaph.lua epitaphs
+--      '', the last one that went first; behind them the silent ones: id, ms of the last beat, 'silent 0 ' and about.
+--      beat.lua writes vitals, parts/epitaph.lua epitaphs
 -- @use clock alive types
 -- WHY the state is read: an active list also holds ids that their runner has not claimed yet.
 -- WHY MOST_SPEC_BYTES: two hundred jobs of a MiB each would hold Redis up for 400 ms. A job whose spec does not fit in
 -- any more is told of without its type and its timeout.
+-- WHY silent ones: where all workers were killed at once, nobody is there to reap them.
 -- WHY 4 KB: a page of fifty jobs a runner is for people, who can open the job.
 local lease_ms, most_of_one, most_of_all, most_gone = unpack(ARGV)
 local DAY_MS, MOST_PROGRESS_BYTES, MOST_SPEC_BYTES = 86400000, 4096, 1048576
@@ -48,12 +50,13 @@ local function jobs_of(runner, most)
   return jobs
 end
 
-local alive, living, gone = {}, {}, {}
+local alive, silent, living, gone = {}, {}, {}, {}
 local registered = redis.call('HGETALL', base .. 'workers')
 for i = 1, #registered, 2 do
   local runner, about = registered[i], registered[i + 1]
   local beat = redis.call('HGET', base .. 'beats', runner)
-  if is_alive(about, beat, tonumber(lease_ms)) then alive[#alive + 1] = {runner, about, beat} end
+  local seen = {runner, about, beat}
+  if is_alive(about, beat, tonumber(lease_ms)) then alive[#alive + 1] = seen else silent[#silent + 1] = seen end
 end
 -- WHY a share of each: to tell of fifty jobs of each of a hundred runners would hold Redis up.
 local most = math.min(tonumber(most_of_one), math.max(1, math.floor(tonumber(most_of_all) / #alive)))
@@ -68,5 +71,12 @@ local since_ms = string.format('%.0f', now_ms - DAY_MS)
 local graves = redis.call('ZREVRANGEBYSCORE', base .. 'graves', '+inf', since_ms, 'WITHSCORES', 'LIMIT', 0, most_gone)
 for i = 1, #graves, 2 do
   for _, word in ipairs({graves[i], graves[i + 1], text_in('epitaphs', graves[i])}) do gone[#gone + 1] = word end
+end
+for i = 1, math.min(#silent, tonumber(most_gone)) do
+  local runner, about, beat = unpack(silent[i])
+  local beaten_ms = string.match(beat or '', ':(%d+)$')
+  if beaten_ms then
+    for _, word in ipairs({runner, beaten_ms, 'silent 0 ' .. about}) do gone[#gone + 1] = word end
+  end
 end
 return {tostring(now_ms), living, gone}
