@@ -78,11 +78,10 @@ class Consumer:
         """How many jobs run, or wait here to be begun."""
         return self.lanes.unended
 
-    @property
     def silent_s(self) -> float:
-        """Seconds since Redis last answered a claim; 0 while there is no slot to claim for, or Redis is known to be
-        away. The supervisor kills a runner that is silent for long while Redis answers others."""
-        return 0.0 if self._is_stopping or self.lanes.free < 1 else self._contact.silent_s
+        """Seconds for which Redis has answered no claim, though there is a slot to claim for. To be called about once a
+        second. The supervisor kills a runner that is silent for long while Redis answers others."""
+        return self._contact.silent_s(is_asking=not self._is_stopping and self.lanes.free >= 1)
 
     async def run(self) -> None:
         """Claim jobs and have them run until `stop`."""
@@ -104,7 +103,7 @@ class Consumer:
                 pause_s = min(LAST_PAUSE_S, pause_s * 2)
             except Exception as fault:  # noqa: BLE001  One queue's broken keys must not stop the runner's other queues.
                 bulkheads.log_failed(self.queue, "consumer", fault)
-                self._contact.count_from_now()  # Redis has answered, so this runner is not to be killed as silent.
+                self._contact.note_answer()  # Redis has answered, so this runner is not to be killed as silent.
                 await self._pause(LAST_PAUSE_S)
 
     def stop(self) -> None:
@@ -140,7 +139,6 @@ class Consumer:
     async def run_suspect(self) -> bool:
         """Run one job alone that is suspected of making runners crash. False if there is none left, or if the runner
         is to exit before Redis has answered."""
-        self._contact.count_from_now()
         self.lanes.limit = 1
         try:
             claim = await self._claim_suspect()
@@ -227,7 +225,7 @@ class Consumer:
             self.lanes.prefetch.expect(0)
         # A claim hands out `limit` jobs at most. If there were more strays, the rest is to be found again at once.
         self._strays.is_list_known = len(claim.jobs) >= len(strays)
-        self._contact.count_from_now()
+        self._contact.note_answer()
         self._log_killed(claim)
         return claim
 
@@ -243,7 +241,7 @@ class Consumer:
 
     def _on_popped(self, claim: Claim) -> None:
         self._strays.is_list_known = True
-        self._contact.count_from_now()
+        self._contact.note_answer()
         self._last_pop = claim
         self._note_time(claim)
         self.lanes.start(claim.jobs, self._registration.lease)

@@ -45,7 +45,7 @@ class EverySecond:
         while True:
             self._watchdog.tick()
             workers = {consumer.queue: consumer.runner_id for consumer in self._consumers}
-            silent_s = max(consumer.silent_s for consumer in self._consumers)
+            silent_s = max(consumer.silent_s() for consumer in self._consumers)
             running = sum(consumer.running for consumer in self._consumers)
             ended = sum(consumer.lanes.prefetch.runs for consumer in self._consumers)
             told = {"is": "tick", "workers": workers, "running": running, "silent_s": silent_s}

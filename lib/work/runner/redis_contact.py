@@ -1,4 +1,4 @@
-"""When Redis last answered a consumer, and whether Redis is known to be away.
+"""For how long Redis has answered a consumer nothing, and whether Redis is known to be away.
 
 every_second.py reports `silent_s` to the supervisor, which kills a runner whose calls alone get no answer (stuck.py).
 """
@@ -7,6 +7,7 @@ import time
 
 from lib.errors import RedisUnavailable
 from lib.logs.log import Log
+from lib.processes.silence import Silence
 
 
 class RedisContact:
@@ -16,16 +17,23 @@ class RedisContact:
         self._queue = queue
         self._log = log
         self._away_since_s: float | None = None
-        self._answered_at_s = time.monotonic()
+        self._silence = Silence(time.monotonic())
 
-    @property
-    def silent_s(self) -> float:
-        """Seconds since `count_from_now`; 0 while Redis is known to be away."""
-        return 0.0 if self._away_since_s is not None else time.monotonic() - self._answered_at_s
+    def silent_s(self, *, is_asking: bool) -> float:
+        """Seconds for which Redis has answered nothing. To be called about once a second. is_asking: whether it is
+        being asked; where it is not, or is known to be away, nothing is counted.
 
-    def count_from_now(self) -> None:
-        """Redis has answered, be it with a fault; or it is asked now for the first time in a while."""
-        self._answered_at_s = time.monotonic()
+        WHY not since the last answer: that lies far back when the first of all slots is free again, for their jobs ran
+        so long, and when a handler has kept the loop from turning. The answer is on its way then."""
+        lasted_s = self._silence.lasted_s(time.monotonic())
+        if is_asking and self._away_since_s is None:
+            return lasted_s
+        self._silence.end()
+        return 0.0
+
+    def note_answer(self) -> None:
+        """Redis has answered, be it with a fault."""
+        self._silence.end()
 
     def note_away(self, fault: RedisUnavailable) -> None:
         if self._away_since_s is None:
@@ -37,5 +45,5 @@ class RedisContact:
         if self._away_since_s is not None:
             away_s = time.monotonic() - self._away_since_s
             self._away_since_s = None
-            self.count_from_now()
+            self.note_answer()
             self._log.info("redis.found", f"Database back after {away_s:.1f} s", queue=self._queue)

@@ -15,21 +15,32 @@ class Contact(unittest.TestCase):
         self.log = ALog(self)
         self.contact = RedisContact("q", self.log)
 
-    def test_silence_is_counted_since_the_last_answer(self) -> None:
-        self.now_s += 3
+    def silent_s(self, after_s: float, *, is_asking: bool = True) -> float:
+        self.now_s += after_s
+        return self.contact.silent_s(is_asking=is_asking)
 
-        self.assertEqual(3.0, self.contact.silent_s)
-        self.contact.count_from_now()
-        self.assertEqual(0.0, self.contact.silent_s)
+    def test_silence_is_counted_since_the_last_answer(self) -> None:
+        self.assertEqual([1.0, 2.0, 3.0], [self.silent_s(1) for _ in range(3)])
+
+        self.contact.note_answer()
+
+        self.assertEqual(1.0, self.silent_s(1))
+
+    def test_the_first_free_slot_after_long_jobs_is_no_silence(self) -> None:
+        self.assertEqual([0.0] * 60, [self.silent_s(1, is_asking=False) for _ in range(60)])
+
+        self.assertEqual(0.5, self.silent_s(0.5))
+
+    def test_a_loop_that_has_not_turned_for_long_is_no_silence(self) -> None:
+        self.assertLess(self.silent_s(60), 5)
 
     def test_while_redis_is_known_to_be_away_nothing_is_counted_nor_afterwards(self) -> None:
         self.contact.note_away(RedisUnavailable("refused"))
-        self.now_s += 3
-        self.assertEqual(0.0, self.contact.silent_s)
+        self.assertEqual(0.0, self.silent_s(3))
 
         self.contact.note_back()
 
-        self.assertEqual(0.0, self.contact.silent_s)
+        self.assertEqual(0.0, self.silent_s(0))
 
     def test_an_outage_is_logged_once_at_its_begin_and_once_at_its_end(self) -> None:
         for _ in range(2):
