@@ -221,7 +221,7 @@ class SchedulePages(BrowserCase):
         for at in range(MANY):
             self.put(f"tenant-{at:03}", every_s=86400 * 3, paused=at > 0)
         tab = self.opened("#/schedules")
-        tab.wait_for("main .soft", "schedules, by name")
+        tab.wait_for("main .soft", "schedules, the next to run first")
         tab.wait_for("tfoot, footer", "50 of ")
         tab.press("[")
         tab.until("location.hash.includes('cursor=')")

@@ -1,11 +1,12 @@
-// #/schedules?name=…&queue=…&cursor=…: the next 24 hours as a board, and the schedules by name, 50 a page. They are
-// found by a part of the name, for which the server looks, however many there are.
+// #/schedules?name=…&queue=…&sort=name&cursor=…: the next 24 hours as a board, and the schedules, 50 a page: the one
+// that runs next is first, or they stand by name. They are found by a part of the name, for which the server looks.
 
 import { curlOf } from "../actions.js";
 import { get } from "../api.js";
 import { Board } from "../board.js";
 import {
-  button, counted, day, ghosts, h, heads, hollow, icon, number, plural, put, setText, trouble, visible, when,
+  button, counted, day, ghosts, h, heads, hollow, icon, number, plural, put, setText, sortHead, tellSort, trouble,
+  visible, when,
 } from "../kit.js";
 import { sampleOf } from "../schema.js";
 import { act, badge, hashOf, makes, newButton, rule, strip, ZONE } from "./schedule_parts.js";
@@ -13,7 +14,9 @@ import { act, badge, hashOf, makes, newButton, rule, strip, ZONE } from "./sched
 const LIMIT = 50;
 const DAY_READ_MS = 600_000; // To work out a day of many schedules is work for the server.
 const EXAMPLE = { cron: "0 3 * * *", timezone: ZONE, job: { type: "email", payload: sampleOf("email") } };
-const HEADS = [["Name"], ["Runs"], ["Next"], ["Last ten", "last"], ["On", "n"]];
+/** An order -> the head of its column. The order is what somebody wrote into an address. */
+const SORTS = { __proto__: null, name: "Name", next: "Next" };
+const ORDERS = { __proto__: null, name: "by name", next: "the next to run first" };
 
 export function page(frame, { query }) {
   const all = new Schedules(frame, query);
@@ -30,7 +33,8 @@ export function page(frame, { query }) {
 
 class Schedules {
   constructor(frame, query) {
-    Object.assign(this, { frame, query: new URLSearchParams(query), rows: new Map(), day: null });
+    Object.assign(this, { frame, query: new URLSearchParams(query), rows: new Map(), names: [] });
+    Object.assign(this, { days: new Map(), day_ms: 0 }); // Name -> {version, runs}, and when that was begun anew.
     this.note = h("span", { role: "status" }, "Looking…");
     this.next = h("span", {});
     this.wrong = h("p", { class: "dead" });
@@ -46,7 +50,9 @@ class Schedules {
     this.count = h("span", { class: "faint small num" });
     this.body = h("tbody", {});
     const queue = query.get("queue");
-    this.table = h("table", { class: "cards rows schedules", hidden: true }, heads(HEADS), this.body);
+    const sorter = (order) => sortHead(SORTS[order], "", () => this._sortBy(order));
+    const columns = [sorter("name"), ["Runs"], sorter("next"), ["Last ten", "last"], ["On", "n"]];
+    this.table = h("table", { class: "cards rows schedules", hidden: true }, heads(columns), this.body);
     this.place = h("div", { class: "late" }, ghosts(6));
     this.foot = h("footer", { hidden: true });
     this.element = h("div", { class: "stack" }, head, this.board.element,
@@ -58,40 +64,73 @@ class Schedules {
     frame.repeat((signal) => this._read(signal), { busy_s: 10, calm_s: 30, failed });
   }
 
-  async _read(signal) {
-    const mine = (this.reading = Symbol("the newest read"));
-    const query = new URLSearchParams(this.query);
-    query.set("limit", LIMIT);
-    const isDayDue = !this.day || Date.now() - this.day.read_ms > DAY_READ_MS;
-    if (isDayDue) query.set("day", "true");
-    const found = await get(`api/schedules?${query}`, { signal });
-    if (this.reading !== mine) return;
-    const versions = JSON.stringify(found.items.map(({ name, version }) => [name, version]));
-    if (isDayDue) {
-      const runs = new Map(found.day.map((one) => [one.schedule, one.runs]));
-      this.day = { read_ms: Date.now(), versions, runs };
-    } else if (versions !== this.day.versions) {
-      this.day = null;
-      return this._read(signal);
-    }
-    this._show(found);
+  get order() {
+    return this.isOld ? "name" : (this.query.get("sort") ?? "next");
   }
 
-  _show({ items, total, next_cursor: next, warnings }) {
-    this.items = items;
-    for (const one of items) this._row(one.name).show(one);
-    const names = items.map(({ name }) => name).join();
-    if (this.names !== names) this.body.replaceChildren(...items.map(({ name }) => this.rows.get(name).element));
-    this.names = names;
-    this.table.hidden = !items.length;
-    put(this.place, !items.length && this._nothing());
-    const coming = items.filter((one) => one.next_run_at);
+  /** Read the page. isAsked: rows may move though somebody is at them. */
+  async _read(signal, isAsked = false) {
+    const mine = (this.reading = Symbol("the newest read"));
+    let found = await this._ask(Date.now() - this.day_ms > DAY_READ_MS, signal);
+    const hasDay = ({ name, version, next_run_at: next }) => !next || this.days.get(name)?.version === version;
+    if (!found.items.every(hasDay)) found = await this._ask(true, signal);
+    if (this.reading === mine) this._show(found, isAsked);
+  }
+
+  /** The page of the API. isDayWanted: with the days of its schedules, which are kept. */
+  async _ask(isDayWanted, signal) {
+    const query = new URLSearchParams(this.query);
+    const { order } = this;
+    query.set("limit", LIMIT);
+    query.set("sort", order);
+    if (order === "name") query.delete("sort");
+    if (isDayWanted) query.set("day", "true");
+    try {
+      const found = await get(`api/schedules?${query}`, { signal });
+      if (isDayWanted) this._keepDays(found);
+      return found;
+    } catch (problem) {
+      const isUnknown = order === "next" && problem.errors?.some(({ pointer }) => pointer === "?sort");
+      if (!isUnknown) throw problem;
+      this.isOld = true; // A server of an older version lists by name alone.
+      return this._ask(isDayWanted, signal);
+    }
+  }
+
+  _keepDays({ items, day }) {
+    if (Date.now() - this.day_ms > DAY_READ_MS) {
+      this.days.clear();
+      this.day_ms = Date.now();
+    }
+    const runs = new Map(day.map((one) => [one.schedule, one.runs]));
+    for (const { name, version } of items) this.days.set(name, { version, runs: runs.get(name) ?? [] });
+  }
+
+  _show({ items, total, next_cursor: next, warnings }, isAsked) {
+    // In the order of the next runs a row moves whenever it has run: none does so under who is at one.
+    const isAt = [this.table, this.board.element].some((one) => one.matches(":hover, :focus-within"));
+    const isStill = isAt && !isAsked && this.names.length > 0;
+    for (const one of items) if (!isStill || this.rows.has(one.name)) this._row(one.name).show(one);
+    if (!isStill) this._place(items.map(({ name }) => name));
+    const shown = this.names.map((name) => this.rows.get(name).schedule);
+    this.table.hidden = !shown.length;
+    put(this.place, !shown.length && this._nothing());
+    const coming = shown.filter((one) => one.next_run_at);
     const onBoard = ({ name, words, next_run_at: next }) => {
-      const runs = (this.day.runs.get(name) ?? []).filter((t) => t >= next); // The day was read a while ago.
+      const runs = (this.days.get(name)?.runs ?? []).filter((t) => t >= next); // The day was read a while ago.
       return { name, href: hashOf(name), words, next, runs };
     };
     this.board.show(coming.map(onBoard));
-    this._tell(coming, total, next, warnings);
+    this._tell(shown, total, next, warnings);
+  }
+
+  /** Put the rows of these names, in this order, into the table. */
+  _place(names) {
+    const at = this.body.contains(document.activeElement) && document.activeElement;
+    if (this.names.join() !== names.join()) put(this.body, names.map((name) => this.rows.get(name).element));
+    if (at) at.focus({ preventScroll: true });
+    for (const name of [...this.rows.keys()].filter((one) => !names.includes(one))) this.rows.delete(name);
+    this.names = names;
   }
 
   _row(name) {
@@ -99,16 +138,20 @@ class Schedules {
     return this.rows.get(name);
   }
 
-  _tell(coming, total, next, warnings) {
-    const isWhole = total === this.items.length && total > 0 && !this.query.size;
-    const paused = this.items.filter((one) => one.paused).length;
+  _tell(shown, total, next, warnings) {
+    const { order } = this;
+    tellSort(this.table.querySelectorAll("th"), SORTS[order], 1);
+    const isWhole = total === shown.length && total > 0 && !this.isPart;
+    const paused = shown.filter((one) => one.paused).length;
     const are = (n) => (n ? counted(n, "is", "are") : "None is");
     const resting = paused ? `, ${are(paused).toLowerCase()} paused` : "";
     const part = this.query.get("name");
-    const all = `${plural(total, "schedule")}${part ? ` with ${part} in the name` : ", by name"}`;
-    const said = isWhole ? `${are(this.items.length - paused)} on${resting}` : all;
+    const all = `${plural(total, "schedule")}${part ? ` with ${part} in the name` : ""}, ${ORDERS[order]}`;
+    const said = isWhole ? `${are(shown.length - paused)} on${resting}` : all;
     setText(this.note, `${said}. Times are yours (${ZONE}).`);
-    const soonest = isWhole && [...coming].sort((a, b) => a.next_run_at.localeCompare(b.next_run_at))[0];
+    const isFirst = order === "next" && !this.query.has("cursor");
+    const soonest = (isWhole || isFirst) && shown.filter((one) => one.next_run_at)
+      .sort((a, b) => a.next_run_at.localeCompare(b.next_run_at))[0];
     put(this.next, soonest && [" Next: ", soonest.name, " ", when(soonest.next_run_at), "."]);
     const text = warnings.join(" ");
     if (this.wrong.textContent !== text) put(this.wrong, text);
@@ -117,7 +160,7 @@ class Schedules {
     if (this.foot.contains(document.activeElement)) return;
     this.foot.hidden = !next && !this.query.has("cursor");
     const first = this.query.has("cursor") && button("First", { kind: "tiny", href: this._hash() });
-    put(this.foot, h("span", { class: "num" }, `${number(this.items.length)} of ${number(total)} shown`), first,
+    put(this.foot, h("span", { class: "num" }, `${number(shown.length)} of ${number(total)} shown`), first,
       next && button("Next page", { kind: "tiny", href: this.nextHash }));
   }
 
@@ -139,17 +182,29 @@ class Schedules {
       else this.query.delete("name");
       // The address says what is shown; a new entry of the history for each letter would be in the way.
       history.replaceState(null, "", this._hash());
-      this.readAnew();
+      this.readAnew(true);
     }, 250);
   }
 
-  readAnew() {
-    this.day = null;
-    this._read(this.frame.signal).catch((problem) => this.frame.signal.aborted || this._fail(problem));
+  _sortBy(order) {
+    this.query.delete("cursor");
+    if (order === "next") this.query.delete("sort");
+    else this.query.set("sort", order);
+    history.replaceState(null, "", this._hash());
+    this.readAnew(true);
+  }
+
+  readAnew(isAsked) {
+    this._read(this.frame.signal, isAsked).catch((problem) => this.frame.signal.aborted || this._fail(problem));
+  }
+
+  /** Whether the address asks for some of the schedules. */
+  get isPart() {
+    return [...this.query.keys()].some((name) => name !== "sort");
   }
 
   _nothing() {
-    if (this.query.size) {
+    if (this.isPart) {
       return hollow("search", "No schedule is so named", "Names are a-z, 0-9, dot, _ and -.",
         button("All schedules", { kind: "tiny", href: "#/schedules" }));
     }
@@ -210,6 +265,6 @@ class Row {
   }
 
   act(name) {
-    act(this.list.frame, this.schedule, name, this.list.told, () => this.list.readAnew());
+    act(this.list.frame, this.schedule, name, this.list.told, () => this.list.readAnew(false));
   }
 }
