@@ -5,11 +5,11 @@ import { curlOf } from "../actions.js";
 import { get } from "../api.js";
 import { Board } from "../board.js";
 import {
-  button, counted, day, ghosts, h, heads, hollow, icon, number, plural, put, setText, sortHead, tellSort, trouble,
-  visible, when,
+  button, counted, ghosts, h, heads, hollow, icon, number, plural, put, setText, sortHead, tellSort, trouble, when,
 } from "../kit.js";
 import { sampleOf } from "../schema.js";
-import { act, badge, hashOf, makes, newButton, rule, strip, ZONE } from "./schedule_parts.js";
+import { hashOf, newButton, ZONE } from "./schedule_parts.js";
+import { Bulk, Row } from "./schedules_rows.js";
 
 const LIMIT = 50;
 const DAY_READ_MS = 600_000; // To work out a day of many schedules is work for the server.
@@ -20,12 +20,13 @@ const ORDERS = { __proto__: null, name: "by name", next: "the next to run first"
 
 export function page(frame, { query }) {
   const all = new Schedules(frame, query);
-  const atRow = (name) => () => all.atRow()?.act(name);
-  const canAct = () => frame.can("write") && all.atRow();
+  const { bulk } = all;
+  const canAct = () => bulk.can && (bulk.chosen.size || bulk.at());
   const keys = {
     f: ["find a schedule", () => all.find.focus()],
-    r: ["run the schedule now", atRow("run"), canAct],
-    p: ["pause or resume the schedule", atRow("pause"), canAct],
+    ...bulk.keys,
+    r: ["run the schedule now, or those that are chosen", () => bulk.press("run"), canAct],
+    p: ["pause or resume the schedule, or those that are chosen", () => bulk.press("pause"), canAct],
     "[": ["next page", () => frame.go(all.nextHash), () => all.nextHash],
   };
   return { title: "Schedules", element: all.element, keys };
@@ -40,6 +41,7 @@ class Schedules {
     this.wrong = h("p", { class: "dead" });
     this.told = h("p", { class: "soft", role: "status" });
     this.board = new Board(frame);
+    this.bulk = new Bulk(frame, this.rows, this.told, () => this.readAnew(false));
     this.find = h("input", { type: "search", placeholder: "Part of a name", maxlength: 100, spellcheck: "false",
       autocomplete: "off", value: query.get("name") ?? "", on: { input: () => this._typed() } });
     const label = h("label", { class: "find short" }, icon("search"), h("span", { class: "unseen" }, "Find a schedule"),
@@ -51,14 +53,15 @@ class Schedules {
     this.body = h("tbody", {});
     const queue = query.get("queue");
     const sorter = (order) => sortHead(SORTS[order], "", () => this._sortBy(order));
-    const columns = [sorter("name"), ["Runs"], sorter("next"), ["Last ten", "last"], ["On", "n"]];
+    const pick = this.bulk.can ? [[this.bulk.all, "pick"]] : [];
+    const columns = [...pick, sorter("name"), ["Runs"], sorter("next"), ["Last ten", "last"], ["On", "n"]];
     this.table = h("table", { class: "cards rows schedules", hidden: true }, heads(columns), this.body);
     this.place = h("div", { class: "late" }, ghosts(6));
     this.foot = h("footer", { hidden: true });
     this.element = h("div", { class: "stack" }, head, this.board.element,
       h("section", { class: "panel", "aria-label": "All schedules" },
         h("header", {}, h("h2", {}, queue ? `Of the queue ${queue}` : "All"), this.count, label),
-        this.place, this.table, this.foot));
+        this.place, this.table, this.bulk.element, this.foot));
     frame.every(60, () => this.board.draw());
     const failed = (problem) => this._fail(problem);
     frame.repeat((signal) => this._read(signal), { busy_s: 10, calm_s: 30, failed });
@@ -109,7 +112,7 @@ class Schedules {
   _show({ items, total, next_cursor: next, warnings }, isAsked) {
     // In the order of the next runs a row moves whenever it has run: none does so under who is at one.
     const isAt = [this.table, this.board.element].some((one) => one.matches(":hover, :focus-within"));
-    const isStill = isAt && !isAsked && this.names.length > 0;
+    const isStill = (isAt || this.bulk.chosen.size > 0) && !isAsked && this.names.length > 0;
     for (const one of items) if (!isStill || this.rows.has(one.name)) this._row(one.name).show(one);
     if (!isStill) this._place(items.map(({ name }) => name));
     const shown = this.names.map((name) => this.rows.get(name).schedule);
@@ -130,11 +133,12 @@ class Schedules {
     if (this.names.join() !== names.join()) put(this.body, names.map((name) => this.rows.get(name).element));
     if (at) at.focus({ preventScroll: true });
     for (const name of [...this.rows.keys()].filter((one) => !names.includes(one))) this.rows.delete(name);
+    this.bulk.keep(new Set(names));
     this.names = names;
   }
 
   _row(name) {
-    if (!this.rows.has(name)) this.rows.set(name, new Row(this));
+    if (!this.rows.has(name)) this.rows.set(name, new Row(this, name));
     return this.rows.get(name);
   }
 
@@ -219,52 +223,5 @@ class Schedules {
     put(this.next);
     put(this.place, trouble(problem));
     this.table.hidden = true;
-  }
-
-  /** The row at which the reader is. */
-  atRow() {
-    const isAt = ({ element }) => element.isConnected && element.matches(".at, :focus-within");
-    return [...this.rows.values()].find(isAt);
-  }
-}
-
-class Row {
-  constructor(list) {
-    this.list = list;
-    this.element = h("tr", { class: "go" });
-  }
-
-  show(schedule) {
-    const text = JSON.stringify(schedule);
-    if (text === this.text) return;
-    Object.assign(this, { text, schedule });
-    const { frame } = this.list;
-    const { name, next_run_at: next, last_runs: runs, outcomes, paused } = schedule;
-    const had = this.element.contains(document.activeElement) && document.activeElement.dataset.act;
-    const link = frame.link(hashOf(name), { "data-act": "open" }, h("strong", {}, name));
-    const last = outcomes[0]?.at ?? runs[0]?.at;
-    put(this.element,
-      h("td", { class: "name" }, link, paused ? null : badge(schedule),
-        h("span", { class: "sub" }, visible(makes(schedule)))),
-      h("td", { class: "full" }, schedule.words, h("span", { class: "sub" }, rule(schedule))),
-      h("td", { class: "next-run" }, next ? [when(next), h("span", { class: "sub" }, when(next, day(next)))]
-        : h("span", { class: "faint" }, paused ? "paused" : "ended")),
-      h("td", { class: "last" }, last ? [strip(schedule, frame), h("span", { class: "sub wide-only" }, when(last))]
-        : h("span", { class: "faint wide-only" }, "none so far")),
-      h("td", { class: "n" }, this._acts(name, paused)));
-    if (had) this.element.querySelector(`[data-act="${had}"]`)?.focus();
-  }
-
-  _acts(name, paused) {
-    if (!this.list.frame.can("write")) return h("span", { class: "soft" }, paused ? "no" : "yes");
-    const run = h("button", { class: "button bare tiny wide-only", type: "button", "data-act": "run",
-      "aria-label": `Run ${name} now`, title: "Run now", on: { click: () => this.act("run") } }, icon("play"));
-    const turn = h("button", { class: "switch", type: "button", role: "switch", "data-act": "pause",
-      "aria-checked": String(!paused), "aria-label": `${name} is on`, on: { click: () => this.act("pause") } });
-    return h("span", { class: "acts end" }, run, turn);
-  }
-
-  act(name) {
-    act(this.list.frame, this.schedule, name, this.list.told, () => this.list.readAnew(false));
   }
 }
