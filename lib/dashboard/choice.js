@@ -67,9 +67,13 @@ export class Choice {
     this.element.hidden = !count;
     this.all.checked = count > 0 && count === this.rows.size;
     this.all.indeterminate = count > 0 && count < this.rows.size;
+    const acts = this.acts();
+    const text = [count, this.rows.size, ...acts.map((one) => one.textContent)].join();
+    if (text === this.text) return; // A button that has the focus, or is pressed just now, stays.
+    this.text = text;
     const told = h("strong", { class: "num", role: "status" }, `${count} chosen`);
     const all = count < this.rows.size && this.tiny(`All ${this.rows.size} shown`, () => this.whole(true));
-    put(this.element, told, h("span", { class: "gap" }), this.acts(), all, this.tiny("None", () => this.whole(false)));
+    put(this.element, told, h("span", { class: "gap" }), acts, all, this.tiny("None", () => this.whole(false)));
   }
   tiny(label, click, name) {
     return button(label, { kind: "tiny", "data-act": name, on: { click } });

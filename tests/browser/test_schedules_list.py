@@ -93,14 +93,20 @@ class Order(ListCase):
         tab = self.opened("#/schedules?name=still")
         self.wait_for_names(tab, ["still-first", "still-second"])
         tab.click(".schedules tbody .switch")
+        self.put("still-third", every_s=60)
         tab.click("dialog .main")
         tab.wait_for(".schedules tbody tr:first-child .next-run", "paused")
-        self.assertEqual(["still-first", "still-second"], tab.js(NAMES))
+        self.assertEqual(["still-first", "still-second", "still-third"], tab.js(NAMES))
         self.assertEqual("still-first is on", tab.js("document.activeElement.ariaLabel"))
-        self.assertEqual(["still-second"], tab.js(ON_BOARD))
+        self.assertEqual(["still-second", "still-third"], tab.js(ON_BOARD))
 
+        self.server.request("DELETE", "/api/schedules/still-second")
+        tab.press("p")
+        tab.wait_for("dialog .main", "Resume it")
+        tab.press("Enter")
+        self.wait_for_names(tab, ["still-first", "still-third"])
         tab.click("[data-sort=Next] button")
-        self.wait_for_names(tab, ["still-second", "still-first"])
+        self.wait_for_names(tab, ["still-third", "still-first"])
         self.assertEqual([], tab.complaints)
 
     def test_a_server_that_knows_no_order_lists_by_name(self) -> None:
@@ -226,11 +232,16 @@ class Several(ListCase):
         tab.settle(300)
         self.assertEqual((1, ["a"]), (tab.js("flown"), self.paused()))
 
-    def test_on_a_phone_they_are_chosen_too(self) -> None:
+    def test_on_a_phone_they_are_chosen_too_and_the_bar_stays_while_the_list_is_read(self) -> None:
         for name in ("one-of-a-rather-long-name-that-wraps", "two"):
             self.put(name, cron="30 2 * * *", timezone="Europe/Berlin")
         tab = self.chosen("two", width=390, height=844)
         self.fit(tab)
+        tab.js("document.querySelector('.bulk [data-act=pause]').isMine = true")
+        tab.click("[data-id^=one] .switch")
+        tab.click("dialog .main")
+        tab.wait_for("[data-id^=one] [aria-checked=false]")
+        self.assertTrue(tab.js("document.querySelector('.bulk [data-act=pause]').isMine"))
 
 
 if __name__ == "__main__":

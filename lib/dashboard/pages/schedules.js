@@ -110,11 +110,12 @@ class Schedules {
   }
 
   _show({ items, total, next_cursor: next, warnings }, isAsked) {
-    // In the order of the next runs a row moves whenever it has run: none does so under who is at one.
     const isAt = [this.table, this.board.element].some((one) => one.matches(":hover, :focus-within"));
     const isStill = (isAt || this.bulk.chosen.size > 0) && !isAsked && this.names.length > 0;
-    for (const one of items) if (!isStill || this.rows.has(one.name)) this._row(one.name).show(one);
-    if (!isStill) this._place(items.map(({ name }) => name));
+    const found = items.map(({ name }) => name);
+    const names = isStill ? this._still(found, next !== null || this.query.has("cursor")) : found;
+    for (const one of items) if (names.includes(one.name)) this._row(one.name).show(one);
+    this._place(names);
     const shown = this.names.map((name) => this.rows.get(name).schedule);
     this.table.hidden = !shown.length;
     put(this.place, !shown.length && this._nothing());
@@ -125,6 +126,13 @@ class Schedules {
     };
     this.board.show(coming.map(onBoard));
     this._tell(shown, total, next, warnings);
+  }
+
+  /** These names, with each that is shown in its place: in the order of the next runs a row moves whenever it has run,
+   * and none does so under who is at one. isPart: there are other pages, where one that has run may be by now. */
+  _still(found, isPart) {
+    if (isPart) return this.names;
+    return [...this.names.filter((one) => found.includes(one)), ...found.filter((one) => !this.names.includes(one))];
   }
 
   /** Put the rows of these names, in this order, into the table. */
