@@ -36,7 +36,7 @@ from lib.web.router import JSON, CallbackOperation, Route
 
 # RFC 7396: a PATCH of a job or a queue does with each of its fields as a merge patch does.
 _PATCHES = {JSON: None, "application/merge-patch+json": None}
-_SCHEDULES = frozenset({"queue", "owner", "name", "day", "limit", "cursor"})
+_SCHEDULES = frozenset({"queue", "owner", "name", "sort", "day", "limit", "cursor"})
 _LISTING = frozenset({"queue", "state", *FILTERS, "q", "id", "order", "fields", "limit", "cursor"})
 _EVENTS = frozenset({"queue", "job", "request_id", "digest_s", "for_s"})
 _QUEUES = frozenset({"sort", "name", "lately", "limit", "cursor"})

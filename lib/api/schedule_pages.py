@@ -1,7 +1,11 @@
-"""GET /api/schedules: the schedules by name, a page of them; those of a queue or an owner, or with a part of a name.
+"""GET /api/schedules: a page of the schedules, by name or the one that runs next first; those of a queue or an owner,
+or with a part of a name.
 
 A name and a queue stand in the index (schedule_store.py), so that they cost no look at a schedule. An owner does not:
 up to MOST_LOOKED_AT schedules are looked at for a page, which may be empty then, and have a next_cursor.
+
+By the next run, a cursor is the place of the page's last schedule, `1796002200417~daily-report`, and the next page has
+what stands behind that place. So only a schedule whose next run moves meanwhile can be missing or come twice.
 """
 
 import asyncio
@@ -22,6 +26,8 @@ from lib.web.router import Call
 READ_AT_ONCE = 10
 MOST_LOOKED_AT = 1000
 PAGE_BYTES = 4 << 20
+SORTS = ("name", "next")
+_PLACE = re.compile(r"([0-9]{1,16})~(.+)")
 _PART_OF_A_NAME = re.compile(r"[a-z0-9._-]{1,100}")
 
 
@@ -33,18 +39,23 @@ class SchedulePages:
 
     async def list_page(self, call: Call) -> Response:
         limit = query.whole(call.parameters, "limit", 1, 200, 50)
-        after = call.parameters.get("cursor", "")
-        if after and not SCHEDULE_NAME.fullmatch(after):
-            raise query.parameter_error("cursor", "is not one that a page gave as next_cursor")
+        sort = call.parameters.get("sort", "name")
+        if sort not in SORTS:
+            raise query.parameter_error("sort", "must be one of " + ", ".join(SORTS))
+        after = _after(call.parameters.get("cursor", ""), sort)
         page = _Page(call.parameters.get("owner"), limit, has_day=query.flag(call.parameters, "day"))
         fitting = await self._fitting(call.parameters)
-        names = [name for name in fitting if name > after]
+        due_ms = await self._schedules.due_ms(fitting) if sort == "next" else dict.fromkeys(fitting, 0)
+        places = sorted((due_ms[name], name) for name in fitting)
+        names = [place[1] for place in places if place > after]
         for at in range(0, min(len(names), MOST_LOOKED_AT), READ_AT_ONCE):
             if page.is_full:
                 break
             some = names[at : at + READ_AT_ONCE]
             await page.add(some, *await self._read_all({name: fitting[name] for name in some}))
-        return page.answer(names, len(fitting))
+        if not names or page.last == names[-1]:
+            return page.answer(None, len(fitting))
+        return page.answer(page.last if sort == "name" else f"{due_ms[page.last]}~{page.last}", len(fitting))
 
     async def _fitting(self, parameters: dict[str, str]) -> dict[str, str]:
         """Name -> queue of the schedules whose name and queue fit, sorted by name."""
@@ -87,7 +98,8 @@ class _Page:
         self._days: list[str] = []
         self._warnings: list[str] = []
         self._bytes = 0
-        self._last = ""
+        self.last = ""
+        """The name of the last schedule that was looked at."""
 
     @property
     def is_full(self) -> bool:
@@ -98,7 +110,7 @@ class _Page:
         for name in names:
             if self.is_full:
                 return
-            self._last = name
+            self.last = name
             seen = found.get(name)
             if seen is not None and self._owner in (None, seen.schedule.owner):
                 self._take(seen)
@@ -112,9 +124,19 @@ class _Page:
         if self._has_day:
             self._days.append(to_json({"schedule": seen.name, "runs": present_day(seen)}))
 
-    def answer(self, names: list[str], total: int) -> Response:
-        """names: all that the list has from this page on. total: how many it has on all pages."""
-        next_cursor = self._last if names and self._last != names[-1] else None
+    def answer(self, next_cursor: str | None, total: int) -> Response:
+        """total: how many schedules the list has on all pages."""
         rest = to_json({"next_cursor": next_cursor, "total": total, "warnings": self._warnings})
         items, days = ",".join(self._texts), ",".join(self._days)
         return answer_text(200, f'{{"items":[{items}],"day":[{days}],{rest[1:]}')
+
+
+def _after(cursor: str, sort: str) -> tuple[int, str]:
+    """The place behind which the page begins: due time, or 0 in a list by name, and name. Raises InvalidFields."""
+    if not cursor:
+        return -1, ""
+    place = _PLACE.fullmatch(cursor) if sort == "next" else None
+    due_ms, name = (place[1], place[2]) if place else ("0", cursor if sort == "name" else "")
+    if not SCHEDULE_NAME.fullmatch(name):
+        raise query.parameter_error("cursor", "is not one that a page gave as next_cursor; of another sort it is none")
+    return int(due_ms), name

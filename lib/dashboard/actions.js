@@ -14,6 +14,13 @@ export function curlOf(frame, method, path, body, headers = {}) {
   return lines.join(" \\\n  ");
 }
 
+/** The same request for each of several names, as a loop of a shell. path(name): the one of each. */
+export function curlOfEach(frame, method, names, path, body) {
+  const of = (name) => curlOf(frame, method, path(name), body);
+  if (names.length < 2) return names.map(of).join("");
+  return `for name in ${names.join(" ")}; do\n${of("$name").replace("$name", () => "'$name'")}\ndone`;
+}
+
 /** A curl with a button that copies it: [the head, the element that shows it]. */
 export function curlBox(text) {
   const shown = h("pre", { class: "curl", tabindex: "0", "aria-label": "The same as curl" }, text);

@@ -167,6 +167,7 @@ export class Fields {
         if (json !== undefined) pairs.push([name, json]);
       } catch (fault) {
         faults.push({ pointer: `${this.pointer}/${pointerPart(name)}`, detail: `is no JSON: ${fault.message}` });
+        pairs.push([name, JSON.stringify(field.input.value)]); // As a text it is not lost with its field.
       }
     }
     return { pairs, faults };
@@ -199,6 +200,8 @@ export function objectOf(pairs, gap = "") {
   return gap ? `{\n${rows.join(",\n")}\n}` : `{${rows.join(", ")}}`;
 }
 
+const hasFields = (schema) => Object.keys(schema.properties ?? {}).length > 0;
+
 /** A payload: fields, and a switch to the same as JSON and back. */
 export class PayloadForm {
   constructor({ id, pointer = "/payload", changed }) {
@@ -220,11 +223,18 @@ export class PayloadForm {
   /** Show a payload. A schema without fields takes any object: then there is JSON alone. */
   show(schema, value = {}) {
     this.schema = schema;
-    const hasFields = Object.keys(schema.properties ?? {}).length > 0;
-    if (hasFields) this.fields.show(schema, value);
+    if (hasFields(schema)) this.fields.show(schema, value);
     this.area.value = JSON.stringify(value, null, 2);
-    this.tabs.hidden = !hasFields;
-    this._set(!hasFields);
+    this.tabs.hidden = !hasFields(schema);
+    this._set(!hasFields(schema));
+  }
+
+  /** The same payload, for another schema. What is no JSON yet stays to be mended. */
+  recast(schema) {
+    const { text, faults } = this.read({ masks: true });
+    if (!this.isJson || !(faults.length || wears(text))) return this.show(schema, parse(text));
+    this.schema = schema;
+    this.tabs.hidden = !hasFields(schema);
   }
 
   _set(isJson) {

@@ -1,4 +1,4 @@
-// Keys: of the frame, of the page that is shown, and of its rows. None works while a field has the focus, or with
+// Keys: of the frame, of the page that is shown, and of its rows. None works in a field that is typed into, or with
 // Control, Alt or Meta; single letters can be switched off in the help (WCAG 2.1.4).
 //
 // A table of keys: {t: ["light or dark", act, isThere?]}. `g` and the first letter of a place, or its data-key where
@@ -19,11 +19,11 @@ let asked_ms = 0;
 export function takeKeys(frameKeys, keysOfPage, placesOf) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
-    if (event.target.closest("input, textarea, select, dialog, [contenteditable]")) return;
+    if (event.target.closest("input:not(.box), textarea, select, dialog, [contenteditable]")) return;
     const isLetter = /^[a-z]$/i.test(event.key);
     if (isLetter && localStorage.getItem(OFF)) return;
-    // Space on a button presses it.
-    if (event.key === " " && event.target.closest("button, a, summary, [role=button]")) return;
+    // Space on a button presses it, and turns a box.
+    if (event.key === " " && event.target.closest("button, a, summary, input, [role=button]")) return;
     if (act(event.key, { ...frameKeys, ...keysOfPage() }, placesOf)) event.preventDefault();
   });
 }

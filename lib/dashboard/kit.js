@@ -60,9 +60,21 @@ export function ghosts(rows = 4) {
   return h("ul", { class: "list", "aria-busy": "true", "aria-label": "Loading" }, Array.from({ length: rows }, row));
 }
 
-/** The head of a table. columns: [["Queue"], ["Ready", "n"], …], a word or an element, and the class of its cell. */
+/** The head of a table. columns: [["Queue"], ["Ready", "n"], …], a word or an element, and the class of its cell; or
+ * the cell itself. */
 export function heads(columns) {
-  return h("thead", {}, h("tr", {}, columns.map(([word, kind]) => h("th", { scope: "col", class: kind }, word))));
+  const cell = (one) => (Array.isArray(one) ? h("th", { scope: "col", class: one[1] }, one[0]) : one);
+  return h("thead", {}, h("tr", {}, columns.map(cell)));
+}
+/** The cell of a head that sorts: its word is a button. */
+export const sortHead = (label, kind, click) =>
+  h("th", { scope: "col", class: kind, "data-sort": label }, h("button", { type: "button", on: { click } }, label));
+/** Say in these cells by which of them the table is sorted. turn: 1 for ascending, -1 for descending. */
+export function tellSort(cells, label, turn) {
+  for (const cell of cells) {
+    if (cell.dataset.sort !== label) cell.removeAttribute("aria-sort");
+    else cell.setAttribute("aria-sort", turn > 0 ? "ascending" : "descending");
+  }
 }
 
 /** once(part, about, make) makes a part of a page, and again if what it is about has changed: what has not is left as

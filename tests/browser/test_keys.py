@@ -114,6 +114,7 @@ class Keys(BrowserCase):
                     "[data-act=run], [data-act=pause], [data-act=delete], main a.button[href*='new'], [data-act=edit]"
                 )
                 self.assertEqual(acts if is_writer else 0, found, hash)
+                self.assertEqual(2 if is_writer and hash == "#/schedules" else 0, tab.count("main .box"))
         reader.bring_to_front()
         reader.js("location.hash = '#/schedules/+new'")
         reader.wait_for("h3", "This key may not write schedules")

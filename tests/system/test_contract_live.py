@@ -363,6 +363,38 @@ class Successes(Live):
         self.assertEqual((24, 1), (len(page["items"]), len(page["warnings"])))
         self.assertEqual(503, self.ask("readSchedule", "/api/schedules/page-3").status)
 
+    def test_schedules_are_listed_by_their_next_run_and_each_that_stands_still_comes_once(self) -> None:
+        for number in range(20):
+            body = {"every_s": 3600 + (number * 7 % 20), "job": {**MAIL, "queue": f"soon-{number % 3}"}}
+            self.ask("putSchedule", f"/api/schedules/soon-{number:02}", {**body, "paused": number < 3})
+        found, cursor = [], ""
+        for _ in range(10):
+            page = self.ask("listSchedules", f"?name=soon-&sort=next&limit=6{cursor}").body
+            found += page["items"]
+            if page["next_cursor"] is None:
+                break
+            cursor = f"&cursor={page['next_cursor']}"
+            moved = page["items"][0]
+            self.ask("putSchedule", f"/api/schedules/{moved['name']}", {"every_s": 9000, "job": moved["job"]})
+
+        first = {one["name"]: one["next_run_at"] for one in reversed(found)}
+        by_time = sorted(first, key=lambda name: (first[name] is None, first[name], name))
+        self.assertEqual(by_time, list(dict.fromkeys(one["name"] for one in found)))
+        self.assertEqual(["soon-00", "soon-01", "soon-02"], by_time[-3:])
+        self.assertEqual((20, 20), (len(first), page["total"]))
+        self.redis.client.delete("wb:{soon-1}:slots")
+        self.redis.client.set("wb:{soon-1}:slots", "broken by hand")
+        self.addCleanup(self.redis.client.delete, "wb:{soon-1}:slots")
+        broken = self.ask("listSchedules", "?name=soon-&sort=next&limit=200").body
+        self.assertEqual((13, 7), (len(broken["items"]), len(broken["warnings"])))
+        for refused in (
+            "sort=newest",
+            "sort=next&cursor=soon-03",
+            "cursor=1796002200417~soon-03",
+            "sort=next&cursor=~",
+        ):
+            self.assertEqual(422, self.ask("listSchedules", f"?{refused}").status, refused)
+
     def test_what_is_wrong_with_a_schedule_has_its_pointer(self) -> None:
         wrong = {"cron": "* * * * * *", "timezone": "Mars/Base", "job": {"type": "email", "payload": {}, "delay_s": 5}}
         answer = self.ask("putSchedule", "/api/schedules/wrong", wrong)

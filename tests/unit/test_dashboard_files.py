@@ -22,9 +22,9 @@ FORBIDDEN = (
     r"\bon(click|error|load|submit|input|change)\s*=",
     r"\bdocument\.cookie\b",
 )
-MOST_BYTES = 360_000
-MOST_GZIPPED = 136_000  # What travels, if one opens every page.
-MOST_FILES = 55
+MOST_BYTES = 366_000
+MOST_GZIPPED = 138_000  # What travels, if one opens every page.
+MOST_FILES = 57
 MOST_LINES = 320
 
 

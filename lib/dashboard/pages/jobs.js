@@ -34,8 +34,7 @@ export function page(frame, { query }) {
   field.value = textOf(query);
   const turn = (where) => () => frame.go(jobs.hashWith({ cursor: jobs[where] }));
   const keys = {
-    x: ["choose the row", () => jobs.bulk.turn(), () => jobs.bulk.can],
-    X: ["choose all rows up to this one", () => jobs.bulk.reach(), () => jobs.bulk.can],
+    ...jobs.bulk.keys,
     r: ["run the chosen jobs again", () => jobs.bulk.act("retry"), () => jobs.bulk.can],
     c: ["cancel the chosen jobs", () => jobs.bulk.act("cancel"), () => jobs.bulk.can],
     "[": ["older", turn("next"), () => jobs.next],

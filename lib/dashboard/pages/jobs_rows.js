@@ -2,8 +2,9 @@
 
 import { Ask, curlOf } from "../actions.js";
 import { post } from "../api.js";
+import { Choice } from "../choice.js";
 import {
-  button, h, now_ms, pageOf, plural, progressBar, put, seconds, setText, shortId, state, visible, when,
+  h, now_ms, pageOf, plural, progressBar, put, seconds, setText, shortId, state, visible, when,
 } from "../kit.js";
 
 /** A state -> the time that its list is ordered by: its heading, and the field. */
@@ -17,9 +18,7 @@ export class Row {
   constructor(frame, job, bulk, listed) {
     Object.assign(this, { frame, bulk, time: WHEN[listed]?.[1] ?? "created_at" });
     this.element = h("tr", { class: "go", "data-id": job.id });
-    this.box = h("input", { type: "checkbox", class: "box", "aria-label": `Choose ${job.id}` });
-    this.box.addEventListener("click", ({ shiftKey }) =>
-      shiftKey && this.box.checked ? bulk.reach(job.id) : bulk.choose(job.id, this.box.checked, true));
+    this.box = bulk.boxOf(job.id);
     this.show(job);
   }
 
@@ -69,64 +68,22 @@ const WORDS = {
 const FIT = { retry: ["dead", "cancelled", "completed"], cancel: ["ready", "delayed", "blocked", "active"] };
 FIT.delete = FIT.retry;
 
-/** The bar that is there while jobs are chosen. changed(): what was done shows in the list. */
-export class Bulk {
+/** What is done to the chosen jobs. changed(): what was done shows in the list. */
+export class Bulk extends Choice {
   constructor(frame, rows, changed) {
-    Object.assign(this, { frame, rows, changed, chosen: new Set(), can: frame.can("write") });
-    this.element = h("div", { class: "bulk", role: "toolbar", "aria-label": "With the chosen jobs", hidden: true });
-    this.all = h("input", { type: "checkbox", class: "box", "aria-label": "Choose all that are shown" });
-    this.all.addEventListener("change", () => this.whole(this.all.checked));
+    super(frame, rows, "jobs");
+    this.changed = changed;
   }
 
-  /** isAnchor: a range that is chosen next begins at this row. */
-  choose(id, isChosen, isAnchor = false) {
-    if (isAnchor) this.anchor = id;
-    if (isChosen) this.chosen.add(id);
-    else this.chosen.delete(id);
-    this.rows.get(id).box.checked = isChosen;
-    this._show();
-  }
-  /** The row at which the reader is. */
-  turn() {
-    const id = this._at();
-    if (id) this.choose(id, !this.chosen.has(id), true);
-  }
-  /** All rows from the anchor to this one. */
-  reach(id = this._at()) {
-    if (!id) return;
-    const ids = [...this.rows.get(id).element.parentNode.children].map((row) => row.dataset.id);
-    const [from, to] = [ids.indexOf(this.anchor), ids.indexOf(id)].sort((a, b) => a - b);
-    if (from < 0) return this.choose(id, true, true);
-    ids.slice(from, to + 1).forEach((one) => this.choose(one, true));
-  }
-  _at() {
-    return [...this.rows].find(([, row]) => row.element.matches(".at, :focus-within"))?.[0];
-  }
-  keep(ids) {
-    for (const id of this.chosen) if (!ids.has(id)) this.chosen.delete(id);
-    this._show();
-  }
-
-  _show() {
-    const count = this.chosen.size;
-    this.element.hidden = !count;
-    this.all.checked = count > 0 && count === this.rows.size;
-    this.all.indeterminate = count > 0 && count < this.rows.size;
+  acts() {
     const states = new Set([...this.chosen].map((id) => this.rows.get(id).job.state));
     const acts = Object.keys(WORDS).filter((name) => FIT[name].some((one) => states.has(one)));
-    const tiny = (label, click, name) => button(label, { kind: "tiny", "data-act": name, on: { click } });
-    const rows = acts.map((name) => tiny(`${WORDS[name][0]}…`, () => this.act(name), name));
-    const told = h("strong", { class: "num", role: "status" }, `${count} chosen`);
-    const all = count < this.rows.size && tiny(`All ${this.rows.size} shown`, () => this.whole(true));
-    put(this.element, told, h("span", { class: "gap" }), rows, all, tiny("None", () => this.whole(false)));
-  }
-  whole(isChosen) {
-    [...this.rows.keys()].forEach((id) => this.choose(id, isChosen));
+    return acts.map((name) => this.tiny(`${WORDS[name][0]}…`, () => this.act(name), name));
   }
 
   /** Ask, with what a dry run says would happen, and do it to the chosen jobs, or to the row at which the reader is. */
   async act(action) {
-    const ids = this.chosen.size ? [...this.chosen] : [this._at()].filter(Boolean);
+    const ids = this.chosen.size ? [...this.chosen] : [this.at()].filter(Boolean);
     if (!ids.length) return;
     const [word, words, kind] = WORDS[action];
     const path = "api/jobs/actions";

@@ -1,6 +1,6 @@
 // What one does with queues: one is paused, or goes on, and all jobs that fit a filter run again, deleted or cancelled.
 
-import { Ask, ask, curlOf } from "../actions.js";
+import { Ask, ask, curlOfEach } from "../actions.js";
 import { get, post } from "../api.js";
 import { clockWithSeconds, h, now_ms, number, plural, progressBar, put, setText, visible } from "../kit.js";
 
@@ -126,9 +126,7 @@ class Sweep {
   }
   _curl() {
     const path = (queue) => `api/queues/${queue}/${this.kind.path}`;
-    const of = (queue) => curlOf(this.frame, "POST", path(queue), JSON.stringify(this.body));
-    if (this.queues.length < 2) return this.queues.map(of).join("");
-    return `for queue in ${this.queues.join(" ")}; do\n${of("$queue").replace("$queue", () => "'$queue'")}\ndone`;
+    return curlOfEach(this.frame, "POST", this.queues, path, JSON.stringify(this.body));
   }
 }
 

@@ -2,7 +2,7 @@
 // sorted by a column; where nobody has sorted, those in trouble come first, as the server has them.
 
 import { get } from "../api.js";
-import { ghosts, h, hollow, icon, number, plural, setText, trouble } from "../kit.js";
+import { ghosts, h, heads, hollow, icon, number, plural, setText, sortHead, tellSort, trouble } from "../kit.js";
 import { oldestAge_s } from "../live.js";
 import { HEAD, QueueRow } from "./overview_lists.js";
 
@@ -39,9 +39,8 @@ class AllQueues {
     clear.addEventListener("click", () => this._sortBy(null));
     this.clear = clear;
     this.body = h("tbody", {});
-    this.heads = [...HEAD, ["Workers", "n wide-only extra"]].map((one) => this._head(...one));
-    const table = h("table", { class: "cards stats queues queues-all", hidden: true },
-      h("thead", {}, h("tr", {}, this.heads)), this.body);
+    const columns = [...HEAD, ["Workers", "n wide-only extra"]].map((one) => this._head(...one));
+    const table = h("table", { class: "cards stats queues queues-all", hidden: true }, heads(columns), this.body);
     this.table = table;
     this.place = h("div", { class: "late" }, ghosts(8));
     const head = h("div", { class: "head" }, h("div", {}, h("h1", {}, "Queues"), this.note));
@@ -56,9 +55,7 @@ class AllQueues {
   }
 
   _head(label, kind) {
-    const click = () => this._sortBy(label);
-    const shown = label === "30 min" ? label : h("button", { type: "button", on: { click } }, label);
-    return h("th", { scope: "col", class: kind, "data-sort": label }, shown);
+    return label === "30 min" ? [label, kind] : sortHead(label, kind, () => this._sortBy(label));
   }
 
   async _read(signal) {
@@ -118,10 +115,7 @@ class AllQueues {
     const isSame = this.sort?.label === label;
     this.sort = label && { label, turn: isSame ? -this.sort.turn : label === "Queue" ? 1 : -1 };
     this.clear.hidden = !label;
-    for (const head of this.heads) {
-      if (head.dataset.sort !== label) head.removeAttribute("aria-sort");
-      else head.setAttribute("aria-sort", this.sort.turn > 0 ? "ascending" : "descending");
-    }
+    tellSort(this.table.querySelectorAll("th"), label, this.sort?.turn);
     if (label) this._order();
     else this._readAnew();
   }

@@ -6,9 +6,10 @@
 
 import { curlOf, problemBox, showCurl } from "../actions.js";
 import { call, get, getText } from "../api.js";
-import { parse, wears, WORN } from "../json.js";
-import { button, ghosts, h, hollow, icon, panel, put, trouble, visible } from "../kit.js";
-import { firstOf, payloadOf } from "../schema.js";
+import { focusFault, PayloadForm } from "../form.js";
+import { MASK, parse, wears, WORN } from "../json.js";
+import { button, capital, ghosts, h, hollow, icon, panel, put, setText, trouble, visible } from "../kit.js";
+import { firstOf, masksIn, sampleOf } from "../schema.js";
 import { field, Preview, select, setTime, timesOf } from "./schedule_fields.js";
 import { hashOf, pathOf, ZONE } from "./schedule_parts.js";
 
@@ -16,12 +17,12 @@ const OVERLAPS = { skip: "Skip the run", allow: "Run beside it", queue: "Wait fo
 const CATCH_UPS = { one: "Run once for all of them", none: "Skip what was missed", all: "Run each of the latest 100" };
 const KINDS = { job: "A job", workflow: "A workflow" };
 const WORKFLOW = { name: "letters", jobs: { first: { type: "email", payload: {} } } };
+const PAYLOAD = "/job/payload"; // Its form has a field for each of its own.
 /** Where the API's pointers lead: the beginning of a pointer, and the field. The first that fits. */
 const PLACES = [
   ["/cron", "when"], ["/every_s", "when"], ["/timezone", "zone"], ["/jitter_s", "jitter"], ["/starts_at", "starts"],
   ["/ends_at", "ends"], ["/overlap", "overlap"], ["/catch_up", "missed"], ["/owner", "owner"], ["/job/type", "type"],
-  ["/job/queue", "queue"], ["/job/payload", "payload"], ["/workflow", "workflow"], ["/job/", "rest"],
-  ["/job", "payload"],
+  ["/job/queue", "queue"], [PAYLOAD, null], ["/workflow", "workflow"], ["/job/", "rest"], ["/job", "kind"],
 ];
 
 export function page(frame, { name = null }) {
@@ -35,15 +36,17 @@ class Editor {
     const crumbs = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/schedules", {}, "Schedules"),
       name && [" / ", frame.link(hashOf(name), {}, name)]);
     const title = h("h1", {}, name ? ["Edit ", visible(name)] : "New schedule");
+    this.about = h("p", { class: "soft" });
     this.place = h("div", { class: "panel" }, ghosts(6));
-    this.element = h("div", { class: "stack" }, h("div", { class: "head" }, h("div", {}, crumbs, title)), this.place);
+    const head = h("div", { class: "head" }, h("div", {}, crumbs, title, this.about));
+    this.element = h("div", { class: "stack" }, head, this.place);
     if (frame.can("write")) frame.once(() => this._open(), (problem) => put(this.place, trouble(problem)));
     else put(this.place, hollow("key", "This key may not write schedules", "It takes a key of scope write."));
   }
 
   async _open() {
     const { frame, name } = this;
-    const how = { signal: frame.signal };
+    const how = { signal: frame.signal, exact: true };
     const [types, text] = await Promise.all([get("api/types", how), name && getText(pathOf(name), how)]);
     if (text && wears(text)) {
       return put(this.place, hollow("warn", "This browser is too old for this schedule", WORN));
@@ -51,12 +54,11 @@ class Editor {
     this.types = new Map(types.items.map((one) => [one.name, one]));
     this._make();
     this._fill(text ? parse(text) : { cron: "0 3 * * *", timezone: ZONE, overlap: "skip", catch_up: "one", job: {} });
-    if (!name) this._sample();
+    if (!name) this._choose();
   }
 
   _make() {
     const timed = { input: () => this.preview.ask() };
-    const json = { rows: 8, spellcheck: "false", autocomplete: "off" };
     const plain = { spellcheck: "false", autocomplete: "off" };
     const names = ["UTC", ...Intl.supportedValuesOf("timeZone")];
     const zones = h("datalist", { id: "s-zones" }, names.map((value) => h("option", { value })));
@@ -68,13 +70,12 @@ class Editor {
         "Minute hour day month weekday; or a number: seconds between two runs."),
       zone: field("zone", "Time zone", h("input", { ...plain, list: "s-zones", on: timed }), zones),
       kind: field("kind", "Each run is", select(KINDS, { on: { change: () => this._turn() } })),
-      type: field("type", "Type", select(types, { on: { change: () => this._sample() } }), ""),
+      type: field("type", "Type", select(types, { on: { change: () => this._choose() } }), ""),
       queue: field("queue", "Queue", h("input", { ...plain, maxlength: 64, placeholder: "that of its type" }),
         this.name && "A schedule stays in its queue."),
-      payload: field("payload", "Payload, as JSON", h("textarea", json)),
-      rest: field("rest", "Its other fields, as JSON", h("textarea", { ...json, rows: 6 }),
+      rest: field("rest", "Its other fields, as JSON", h("textarea", { ...plain, rows: 6 }),
         "As for POST /api/jobs: priority, max_attempts, timeout_s, tags, group, then …"),
-      workflow: field("workflow", "Workflow, as JSON", h("textarea", { ...json, rows: 14 }),
+      workflow: field("workflow", "Workflow, as JSON", h("textarea", { ...plain, rows: 14 }),
         "As for POST /api/workflows."),
       overlap: field("overlap", "If the run before still waits or runs", select(OVERLAPS)),
       missed: field("missed", "If runs were missed while nothing was up", select(CATCH_UPS)),
@@ -93,7 +94,10 @@ class Editor {
     const summary = h("summary", {}, icon("chevron"), "More of the job");
     this.more = h("details", { class: "more-fields" }, summary, at.rest.row);
     const kind = h("div", { class: "halves" }, at.type.row, at.queue.row);
-    this.job = h("div", { class: "form" }, kind, at.payload.row, this.more);
+    this.payload = new PayloadForm({ id: "s-payload", pointer: PAYLOAD, changed: () => {} });
+    const bar = h("div", { class: "curl-bar" }, h("h2", {}, "Payload"), h("span", { class: "gap" }), this.payload.tabs);
+    const payload = h("section", { class: "form", "aria-label": "Payload" }, bar, this.payload.element);
+    this.job = h("div", { class: "form" }, kind, payload, this.more);
     this.told = h("div", { class: "told form" });
     const part = (title, kind, ...rows) => panel(title, null, h("div", { class: `${kind} pad` }, rows));
     const first = !this.name && at.name.row;
@@ -118,7 +122,7 @@ class Editor {
     if (type && !this.types.has(type)) at.type.input.append(h("option", { value: type }, type));
     const values = {
       when: plain.cron ?? plain.every_s, zone: plain.timezone, kind: exact.workflow ? "workflow" : "job",
-      type: type ?? firstOf([...this.types.values()])?.name, queue, payload: pretty(payload ?? {}),
+      type: type ?? firstOf([...this.types.values()])?.name, queue,
       rest: Object.keys(rest).length ? pretty(rest) : "",
       workflow: pretty(exact.workflow ?? WORKFLOW), overlap: plain.overlap, missed: plain.catch_up,
       jitter: plain.jitter_s || "", owner: plain.owner,
@@ -129,7 +133,9 @@ class Editor {
     this.known = exact;
     this.more.open = Boolean(rest.then?.length);
     this._turn();
-    this._tellType();
+    this.payload.show(this._tellType(), payload ?? {});
+    this.sample = payload ? null : this._typed(); // What nobody has written: another type may have its own sample.
+    setText(this.about, JSON.stringify(exact).includes(MASK) ? "Secrets that are masked stay as they are." : "");
     this.preview.ask(0);
   }
 
@@ -140,53 +146,68 @@ class Editor {
     this.fields.workflow.row.hidden = isJob;
   }
 
-  /** A payload to begin with, unless somebody has written one. */
-  _sample() {
-    const { type: { input: { value: name } }, payload } = this.fields;
-    const isTouched = payload.input.value !== (this.sample ?? "{}");
-    const type = this.types.get(name);
-    this.sample = JSON.stringify(type ? payloadOf(type) : {}, null, 2);
-    if (!isTouched) payload.input.value = this.sample;
-    this._tellType();
+  /** Another type: fields of its own, with what somebody has typed, or else with a sample. */
+  _choose() {
+    const schema = this._tellType();
+    if (this._typed() !== this.sample) return this.payload.recast(schema);
+    this.payload.show(schema, sampleOf(this.fields.type.input.value));
+    this.sample = this._typed();
+  }
+  _typed() {
+    return this.payload.read({ masks: true }).text;
   }
 
+  /** Say what the type is for. Returns the schema of its payload. */
   _tellType() {
-    const { description, payload_schema: schema } = this.types.get(this.fields.type.input.value) ?? {};
-    const needs = schema?.required?.length ? `Its payload needs ${schema.required.join(", ")}.` : "";
-    this.fields.type.say([description, needs].filter(Boolean).join(" "));
+    const type = this.types.get(this.fields.type.input.value);
+    const takes = [type?.description, type?.payload_schema.description].filter(Boolean).join(" Its payload: ");
+    this.fields.type.say(type ? takes : "No job module of this server defines it (JOB_MODULES).");
+    return type?.payload_schema ?? {};
   }
 
-  /** The body of the PUT; null where a field is no JSON, which is told there. */
+  /** The body of the PUT; null where something is wrong, which is told at its field. */
   _wish() {
     const { fields: at } = this;
-    let isWhole = true;
-    const json = (one, empty) => {
+    const faults = [];
+    const json = (text, pointer, empty) => {
       try {
-        if (wears(one.input.value)) throw new SyntaxError(WORN);
-        return one.input.value.trim() ? parse(one.input.value) : empty;
-      } catch (fault) {
-        isWhole = false;
-        one.fault([fault.message]);
-        if (one === at.rest) this.more.open = true;
+        if (wears(text)) throw new SyntaxError(WORN);
+        return text.trim() ? parse(text) : empty;
+      } catch ({ message: detail }) {
+        faults.push({ pointer, detail });
       }
     };
-    for (const one of Object.values(at)) one.fault([]);
+    const payload = this.payload.read({ masks: true });
     const { value: type } = at.type.input;
     const queue = at.queue.input.value.trim();
-    const made = at.kind.input.value === "workflow" ? { workflow: json(at.workflow) }
-      : { job: { ...json(at.rest, {}), type, ...(queue && { queue }), payload: json(at.payload) } };
+    const isJob = at.kind.input.value === "job";
+    if (isJob) faults.push(...payload.faults);
+    const made = isJob
+      ? { job: { ...json(at.rest.input.value, "/job/", {}), type, ...(queue && { queue }),
+        payload: payload.faults.length ? null : json(payload.text, PAYLOAD) } }
+      : { workflow: json(at.workflow.input.value, "/workflow") };
+    faults.push(...this._strayMasks(made));
+    for (const one of Object.values(at)) one.fault([]);
+    const left = this._tellErrors(this.payload.tell(faults));
+    put(this.told, left.map(({ detail }) => h("p", { class: "dead", role: "alert" }, capital(detail))));
     const owner = at.owner.input.value.trim();
     const rules = { overlap: at.overlap.input.value, catch_up: at.missed.input.value };
-    return isWhole ? { ...timesOf(at), ...made, ...rules, ...(owner && { owner }) } : null;
+    return faults.length ? null : { ...timesOf(at), ...made, ...rules, ...(owner && { owner }) };
+  }
+
+  /** Masks where the schedule has no secret that the server could keep: they would be sent in place of one. */
+  _strayMasks(made) {
+    const { version, job, workflow } = this.known ?? {};
+    const kept = new Set(version ? masksIn({ job, workflow }, "").map(({ pointer }) => pointer) : []);
+    return masksIn(made, "").filter(({ pointer }) => !kept.has(pointer));
   }
 
   async _submit(event) {
     event.preventDefault();
-    put(this.told);
     const wish = this._wish();
     const name = this.name ?? this.fields.name.input.value.trim();
     if (!name) this.fields.name.fault(["is missing"]);
-    if (!wish || !name) return this._toFault();
+    if (!wish || !name) return focusFault(this.element);
     this.save.disabled = true;
     try {
       const body = JSON.stringify(wish);
@@ -209,12 +230,12 @@ class Editor {
     if (problem.status === 412) return this._overtaken(name);
     if (problem.status === 404) at.name.fault([problem.message]);
     if (problem.slug === "schedule-elsewhere") at.queue.fault([problem.message]);
-    const left = this._tellErrors(problem.errors);
+    const left = this._tellErrors(this.payload.tell(problem.errors));
     put(this.told, problemBox(problem, left));
-    this._toFault();
+    focusFault(this.element);
   }
 
-  /** Show each error at its field. Returns those that have none. */
+  /** Show each error at its field, unless it is one of the payload. Returns those that have none. */
   _tellErrors(errors) {
     const found = new Map();
     const left = [];
@@ -235,10 +256,6 @@ class Editor {
     this._tellErrors(errors);
   }
 
-  _toFault() {
-    Object.values(this.fields).find((one) => one.isWrong)?.input.focus();
-  }
-
   /** Somebody was quicker: it is another version by now, it is gone, or the name is taken. */
   async _overtaken(name) {
     const now = await get(pathOf(name), { signal: this.frame.signal, exact: true }).catch(() => null);
@@ -246,7 +263,7 @@ class Editor {
       const link = this.frame.link(hashOf(name), { class: "link" }, `Look at ${name}`);
       this.fields.name.fault(["is taken: there is a schedule of that name"]);
       put(this.told, h("p", { role: "alert" }, link, ", or take another name."));
-      return this._toFault();
+      return focusFault(this.element);
     }
     const over = button(now ? "Save mine over it" : "Make it anew", { kind: "tiny", on: { click: () => {
       this.known = now;
@@ -265,7 +282,7 @@ class Editor {
   _tellCurl() {
     const wish = this._wish();
     const name = this.name ?? (this.fields.name.input.value.trim() || "nightly");
-    if (!wish) return this._toFault();
+    if (!wish) return focusFault(this.element);
     const text = curlOf(this.frame, "PUT", pathOf(name), JSON.stringify(wish), this._match());
     const note = this.known?.version ? "It changes this version, and no other." : "It makes no schedule over another.";
     showCurl("The schedule as curl", text, note);

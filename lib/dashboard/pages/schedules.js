@@ -1,28 +1,32 @@
-// #/schedules?name=…&queue=…&cursor=…: the next 24 hours as a board, and the schedules by name, 50 a page. They are
-// found by a part of the name, for which the server looks, however many there are.
+// #/schedules?name=…&queue=…&sort=name&cursor=…: the next 24 hours as a board, and the schedules, 50 a page: the one
+// that runs next is first, or they stand by name. They are found by a part of the name, for which the server looks.
 
 import { curlOf } from "../actions.js";
 import { get } from "../api.js";
 import { Board } from "../board.js";
 import {
-  button, counted, day, ghosts, h, heads, hollow, icon, number, plural, put, setText, trouble, visible, when,
+  button, counted, ghosts, h, heads, hollow, icon, number, plural, put, setText, sortHead, tellSort, trouble, when,
 } from "../kit.js";
 import { sampleOf } from "../schema.js";
-import { act, badge, hashOf, makes, newButton, rule, strip, ZONE } from "./schedule_parts.js";
+import { hashOf, newButton, ZONE } from "./schedule_parts.js";
+import { Bulk, Row } from "./schedules_rows.js";
 
 const LIMIT = 50;
 const DAY_READ_MS = 600_000; // To work out a day of many schedules is work for the server.
 const EXAMPLE = { cron: "0 3 * * *", timezone: ZONE, job: { type: "email", payload: sampleOf("email") } };
-const HEADS = [["Name"], ["Runs"], ["Next"], ["Last ten", "last"], ["On", "n"]];
+/** An order -> the head of its column. The order is what somebody wrote into an address. */
+const SORTS = { __proto__: null, name: "Name", next: "Next" };
+const ORDERS = { __proto__: null, name: "by name", next: "the next to run first" };
 
 export function page(frame, { query }) {
   const all = new Schedules(frame, query);
-  const atRow = (name) => () => all.atRow()?.act(name);
-  const canAct = () => frame.can("write") && all.atRow();
+  const { bulk } = all;
+  const canAct = () => bulk.can && (bulk.chosen.size || bulk.at());
   const keys = {
     f: ["find a schedule", () => all.find.focus()],
-    r: ["run the schedule now", atRow("run"), canAct],
-    p: ["pause or resume the schedule", atRow("pause"), canAct],
+    ...bulk.keys,
+    r: ["run the schedule now, or those that are chosen", () => bulk.press("run"), canAct],
+    p: ["pause or resume the schedule, or those that are chosen", () => bulk.press("pause"), canAct],
     "[": ["next page", () => frame.go(all.nextHash), () => all.nextHash],
   };
   return { title: "Schedules", element: all.element, keys };
@@ -30,12 +34,14 @@ export function page(frame, { query }) {
 
 class Schedules {
   constructor(frame, query) {
-    Object.assign(this, { frame, query: new URLSearchParams(query), rows: new Map(), day: null });
+    Object.assign(this, { frame, query: new URLSearchParams(query), rows: new Map(), names: [] });
+    Object.assign(this, { days: new Map(), day_ms: 0 }); // Name -> {version, runs}, and when that was begun anew.
     this.note = h("span", { role: "status" }, "Looking…");
     this.next = h("span", {});
     this.wrong = h("p", { class: "dead" });
     this.told = h("p", { class: "soft", role: "status" });
     this.board = new Board(frame);
+    this.bulk = new Bulk(frame, this.rows, this.told, () => this.readAnew(false));
     this.find = h("input", { type: "search", placeholder: "Part of a name", maxlength: 100, spellcheck: "false",
       autocomplete: "off", value: query.get("name") ?? "", on: { input: () => this._typed() } });
     const label = h("label", { class: "find short" }, icon("search"), h("span", { class: "unseen" }, "Find a schedule"),
@@ -46,69 +52,118 @@ class Schedules {
     this.count = h("span", { class: "faint small num" });
     this.body = h("tbody", {});
     const queue = query.get("queue");
-    this.table = h("table", { class: "cards rows schedules", hidden: true }, heads(HEADS), this.body);
+    const sorter = (order) => sortHead(SORTS[order], "", () => this._sortBy(order));
+    const pick = this.bulk.can ? [[this.bulk.all, "pick"]] : [];
+    const columns = [...pick, sorter("name"), ["Runs"], sorter("next"), ["Last ten", "last"], ["On", "n"]];
+    this.table = h("table", { class: "cards rows schedules", hidden: true }, heads(columns), this.body);
     this.place = h("div", { class: "late" }, ghosts(6));
     this.foot = h("footer", { hidden: true });
     this.element = h("div", { class: "stack" }, head, this.board.element,
       h("section", { class: "panel", "aria-label": "All schedules" },
         h("header", {}, h("h2", {}, queue ? `Of the queue ${queue}` : "All"), this.count, label),
-        this.place, this.table, this.foot));
+        this.place, this.table, this.bulk.element, this.foot));
     frame.every(60, () => this.board.draw());
     const failed = (problem) => this._fail(problem);
     frame.repeat((signal) => this._read(signal), { busy_s: 10, calm_s: 30, failed });
   }
 
-  async _read(signal) {
-    const mine = (this.reading = Symbol("the newest read"));
-    const query = new URLSearchParams(this.query);
-    query.set("limit", LIMIT);
-    const isDayDue = !this.day || Date.now() - this.day.read_ms > DAY_READ_MS;
-    if (isDayDue) query.set("day", "true");
-    const found = await get(`api/schedules?${query}`, { signal });
-    if (this.reading !== mine) return;
-    const versions = JSON.stringify(found.items.map(({ name, version }) => [name, version]));
-    if (isDayDue) {
-      const runs = new Map(found.day.map((one) => [one.schedule, one.runs]));
-      this.day = { read_ms: Date.now(), versions, runs };
-    } else if (versions !== this.day.versions) {
-      this.day = null;
-      return this._read(signal);
-    }
-    this._show(found);
+  get order() {
+    return this.isOld ? "name" : (this.query.get("sort") ?? "next");
   }
 
-  _show({ items, total, next_cursor: next, warnings }) {
-    this.items = items;
-    for (const one of items) this._row(one.name).show(one);
-    const names = items.map(({ name }) => name).join();
-    if (this.names !== names) this.body.replaceChildren(...items.map(({ name }) => this.rows.get(name).element));
-    this.names = names;
-    this.table.hidden = !items.length;
-    put(this.place, !items.length && this._nothing());
-    const coming = items.filter((one) => one.next_run_at);
+  /** Read the page. isAsked: rows may move though somebody is at them. */
+  async _read(signal, isAsked = false) {
+    const mine = (this.reading = Symbol("the newest read"));
+    let found = await this._ask(Date.now() - this.day_ms > DAY_READ_MS, signal);
+    const hasDay = ({ name, version, next_run_at: next }) => !next || this.days.get(name)?.version === version;
+    if (!found.items.every(hasDay)) found = await this._ask(true, signal);
+    if (this.reading === mine) this._show(found, isAsked);
+  }
+
+  /** The page of the API. isDayWanted: with the days of its schedules, which are kept. */
+  async _ask(isDayWanted, signal) {
+    const query = new URLSearchParams(this.query);
+    const { order } = this;
+    query.set("limit", LIMIT);
+    query.set("sort", order);
+    if (order === "name") query.delete("sort");
+    if (isDayWanted) query.set("day", "true");
+    try {
+      const found = await get(`api/schedules?${query}`, { signal });
+      if (isDayWanted) this._keepDays(found);
+      return found;
+    } catch (problem) {
+      const isUnknown = order === "next" && problem.errors?.some(({ pointer }) => pointer === "?sort");
+      if (!isUnknown) throw problem;
+      this.isOld = true; // A server of an older version lists by name alone.
+      return this._ask(isDayWanted, signal);
+    }
+  }
+
+  _keepDays({ items, day }) {
+    if (Date.now() - this.day_ms > DAY_READ_MS) {
+      this.days.clear();
+      this.day_ms = Date.now();
+    }
+    const runs = new Map(day.map((one) => [one.schedule, one.runs]));
+    for (const { name, version } of items) this.days.set(name, { version, runs: runs.get(name) ?? [] });
+  }
+
+  _show({ items, total, next_cursor: next, warnings }, isAsked) {
+    const isAt = [this.table, this.board.element].some((one) => one.matches(":hover, :focus-within"));
+    const isStill = (isAt || this.bulk.chosen.size > 0) && !isAsked && this.names.length > 0;
+    const found = items.map(({ name }) => name);
+    const names = isStill ? this._still(found, next !== null || this.query.has("cursor")) : found;
+    for (const one of items) if (names.includes(one.name)) this._row(one.name).show(one);
+    this._place(names);
+    const shown = this.names.map((name) => this.rows.get(name).schedule);
+    this.table.hidden = !shown.length;
+    put(this.place, !shown.length && this._nothing());
+    const coming = shown.filter((one) => one.next_run_at);
     const onBoard = ({ name, words, next_run_at: next }) => {
-      const runs = (this.day.runs.get(name) ?? []).filter((t) => t >= next); // The day was read a while ago.
+      const runs = (this.days.get(name)?.runs ?? []).filter((t) => t >= next); // The day was read a while ago.
       return { name, href: hashOf(name), words, next, runs };
     };
     this.board.show(coming.map(onBoard));
-    this._tell(coming, total, next, warnings);
+    this._tell(shown, total, next, warnings);
+  }
+
+  /** These names, with each that is shown in its place: in the order of the next runs a row moves whenever it has run,
+   * and none does so under who is at one. isPart: there are other pages, where one that has run may be by now. */
+  _still(found, isPart) {
+    if (isPart) return this.names;
+    return [...this.names.filter((one) => found.includes(one)), ...found.filter((one) => !this.names.includes(one))];
+  }
+
+  /** Put the rows of these names, in this order, into the table. */
+  _place(names) {
+    const at = this.body.contains(document.activeElement) && document.activeElement;
+    if (this.names.join() !== names.join()) put(this.body, names.map((name) => this.rows.get(name).element));
+    if (at) at.focus({ preventScroll: true });
+    for (const name of [...this.rows.keys()].filter((one) => !names.includes(one))) this.rows.delete(name);
+    this.bulk.keep(new Set(names));
+    this.names = names;
   }
 
   _row(name) {
-    if (!this.rows.has(name)) this.rows.set(name, new Row(this));
+    if (!this.rows.has(name)) this.rows.set(name, new Row(this, name));
     return this.rows.get(name);
   }
 
-  _tell(coming, total, next, warnings) {
-    const isWhole = total === this.items.length && total > 0 && !this.query.size;
-    const paused = this.items.filter((one) => one.paused).length;
+  _tell(shown, total, next, warnings) {
+    const { order } = this;
+    tellSort(this.table.querySelectorAll("th"), SORTS[order], 1);
+    const isWhole = total === shown.length && total > 0 && !this.isPart;
+    const paused = shown.filter((one) => one.paused).length;
     const are = (n) => (n ? counted(n, "is", "are") : "None is");
     const resting = paused ? `, ${are(paused).toLowerCase()} paused` : "";
     const part = this.query.get("name");
-    const all = `${plural(total, "schedule")}${part ? ` with ${part} in the name` : ", by name"}`;
-    const said = isWhole ? `${are(this.items.length - paused)} on${resting}` : all;
+    const all = `${plural(total, "schedule")}${part ? ` with ${part} in the name` : ""}, ${ORDERS[order]}`;
+    const said = isWhole ? `${are(shown.length - paused)} on${resting}` : all;
     setText(this.note, `${said}. Times are yours (${ZONE}).`);
-    const soonest = isWhole && [...coming].sort((a, b) => a.next_run_at.localeCompare(b.next_run_at))[0];
+    const isFirst = order === "next" && !this.query.has("cursor");
+    const soonest = (isWhole || isFirst) && shown.filter((one) => one.next_run_at)
+      .sort((a, b) => a.next_run_at.localeCompare(b.next_run_at))[0];
     put(this.next, soonest && [" Next: ", soonest.name, " ", when(soonest.next_run_at), "."]);
     const text = warnings.join(" ");
     if (this.wrong.textContent !== text) put(this.wrong, text);
@@ -117,7 +172,7 @@ class Schedules {
     if (this.foot.contains(document.activeElement)) return;
     this.foot.hidden = !next && !this.query.has("cursor");
     const first = this.query.has("cursor") && button("First", { kind: "tiny", href: this._hash() });
-    put(this.foot, h("span", { class: "num" }, `${number(this.items.length)} of ${number(total)} shown`), first,
+    put(this.foot, h("span", { class: "num" }, `${number(shown.length)} of ${number(total)} shown`), first,
       next && button("Next page", { kind: "tiny", href: this.nextHash }));
   }
 
@@ -139,17 +194,29 @@ class Schedules {
       else this.query.delete("name");
       // The address says what is shown; a new entry of the history for each letter would be in the way.
       history.replaceState(null, "", this._hash());
-      this.readAnew();
+      this.readAnew(true);
     }, 250);
   }
 
-  readAnew() {
-    this.day = null;
-    this._read(this.frame.signal).catch((problem) => this.frame.signal.aborted || this._fail(problem));
+  _sortBy(order) {
+    this.query.delete("cursor");
+    if (order === "next") this.query.delete("sort");
+    else this.query.set("sort", order);
+    history.replaceState(null, "", this._hash());
+    this.readAnew(true);
+  }
+
+  readAnew(isAsked) {
+    this._read(this.frame.signal, isAsked).catch((problem) => this.frame.signal.aborted || this._fail(problem));
+  }
+
+  /** Whether the address asks for some of the schedules. */
+  get isPart() {
+    return [...this.query.keys()].some((name) => name !== "sort");
   }
 
   _nothing() {
-    if (this.query.size) {
+    if (this.isPart) {
       return hollow("search", "No schedule is so named", "Names are a-z, 0-9, dot, _ and -.",
         button("All schedules", { kind: "tiny", href: "#/schedules" }));
     }
@@ -164,52 +231,5 @@ class Schedules {
     put(this.next);
     put(this.place, trouble(problem));
     this.table.hidden = true;
-  }
-
-  /** The row at which the reader is. */
-  atRow() {
-    const isAt = ({ element }) => element.isConnected && element.matches(".at, :focus-within");
-    return [...this.rows.values()].find(isAt);
-  }
-}
-
-class Row {
-  constructor(list) {
-    this.list = list;
-    this.element = h("tr", { class: "go" });
-  }
-
-  show(schedule) {
-    const text = JSON.stringify(schedule);
-    if (text === this.text) return;
-    Object.assign(this, { text, schedule });
-    const { frame } = this.list;
-    const { name, next_run_at: next, last_runs: runs, outcomes, paused } = schedule;
-    const had = this.element.contains(document.activeElement) && document.activeElement.dataset.act;
-    const link = frame.link(hashOf(name), { "data-act": "open" }, h("strong", {}, name));
-    const last = outcomes[0]?.at ?? runs[0]?.at;
-    put(this.element,
-      h("td", { class: "name" }, link, paused ? null : badge(schedule),
-        h("span", { class: "sub" }, visible(makes(schedule)))),
-      h("td", { class: "full" }, schedule.words, h("span", { class: "sub" }, rule(schedule))),
-      h("td", { class: "next-run" }, next ? [when(next), h("span", { class: "sub" }, when(next, day(next)))]
-        : h("span", { class: "faint" }, paused ? "paused" : "ended")),
-      h("td", { class: "last" }, last ? [strip(schedule, frame), h("span", { class: "sub wide-only" }, when(last))]
-        : h("span", { class: "faint wide-only" }, "none so far")),
-      h("td", { class: "n" }, this._acts(name, paused)));
-    if (had) this.element.querySelector(`[data-act="${had}"]`)?.focus();
-  }
-
-  _acts(name, paused) {
-    if (!this.list.frame.can("write")) return h("span", { class: "soft" }, paused ? "no" : "yes");
-    const run = h("button", { class: "button bare tiny wide-only", type: "button", "data-act": "run",
-      "aria-label": `Run ${name} now`, title: "Run now", on: { click: () => this.act("run") } }, icon("play"));
-    const turn = h("button", { class: "switch", type: "button", role: "switch", "data-act": "pause",
-      "aria-checked": String(!paused), "aria-label": `${name} is on`, on: { click: () => this.act("pause") } });
-    return h("span", { class: "acts end" }, run, turn);
-  }
-
-  act(name) {
-    act(this.list.frame, this.schedule, name, this.list.told, () => this.list.readAnew());
   }
 }
