@@ -259,7 +259,7 @@ JOB_FIELDS: Final[dict[str, JobField]] = {
         "ms since which runners claim the job and know no handler for its type",
         "1795952197335",
         "snooze",
-        "snooze fail release reap patch revive change_in_place hand_over",
+        "snooze fail release reap patch revive change_in_place hand_over callback",
         "its type was known to the last runner",
     ),
     "cancel_requested": JobField(
