@@ -37,10 +37,9 @@ export const signInAgain = ({ asks_for_key }) => ask(asks_for_key ? "You are sig
 channel.addEventListener("message", ({ data }) => {
   const key = sessionStorage.getItem(NAME);
   if (data.kind === "ask" && key) channel.postMessage({ kind: "key", key });
-  if (data.kind === "out" && hasKey()) {
-    forget();
-    onSignOut();
-  }
+  if (data.kind !== "out" || !hasKey() || isOpen) return; // Who is signing in has a key that nobody has signed out.
+  forget();
+  if (!isAsking) onSignOut();
 });
 
 news.addEventListener("signed-out", () => {
@@ -59,7 +58,9 @@ function forget() {
 async function caller() {
   isAsking = true;
   try {
-    return await get("api/caller");
+    const found = await get("api/caller");
+    // Another tab may have signed out meanwhile.
+    return found.asks_for_key && !hasKey() ? null : found;
   } catch (problem) {
     if (problem.status !== 401) throw problem;
     return null;

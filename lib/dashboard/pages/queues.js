@@ -67,7 +67,9 @@ class AllQueues {
     const found = await get(`api/queues?sort=trouble&limit=${MOST}&lately=true${name && `&name=${name}`}`, { signal });
     if (this.reading !== mine) return;
     if (!name) this.total = found.total;
+    const wasPart = this.isPart;
     this.isPart ||= found.next_cursor !== null;
+    if (!wasPart && this.isPart && this._wanted()) this._readAnew(); // It was typed before that was known.
     const of = new Map(found.lately.map((one) => [one.queue, one]));
     for (const queue of found.items) this._row(queue.name).learn(queue, of.get(queue.name));
     const names = new Set(found.items.map((queue) => queue.name));

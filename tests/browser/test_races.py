@@ -1,0 +1,209 @@
+"""What comes late, early or in another order than it was asked for. Each test fails without a guard in the page."""
+
+import unittest
+from typing import ClassVar
+
+from tests.browser.case import BrowserCase
+from tests.browser.held import held
+from tests.browser.tab import Tab
+
+LISTEN = """
+  const decode = TextDecoder.prototype.decode;
+  globalThis.heard = "";
+  TextDecoder.prototype.decode = function (...how) {
+    const text = decode.apply(this, how);
+    globalThis.heard += text;
+    return text;
+  };
+"""
+"""What streams have brought."""
+SOON = "const timeout = AbortSignal.timeout; AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms / 10);"
+"""Who waits for an answer has a tenth of the patience."""
+HOST = "shop.example.com:443"
+
+
+class Races(BrowserCase):
+    has_worker: ClassVar[bool] = False
+
+    def new_tab(self, source: str = "") -> Tab:
+        tab = self.browser.tab()
+        self.addCleanup(tab.close)
+        if source:
+            tab.call("Page.addScriptToEvaluateOnNewDocument", source=source)
+        return tab
+
+    def go(self, tab: Tab, hash: str) -> None:
+        tab.js(f"location.hash = '{hash}'")
+
+    def search(self, tab: Tab, text: str) -> None:
+        self.type_into(tab, "#find", text)
+        tab.press("Enter")
+
+    def test_of_two_pages_the_last_one_is_shown_whichever_script_comes_first(self) -> None:
+        tab = self.opened("#/queues")
+        tab.wait_for("h1", "Queues")
+        with held(tab, "*/pages/workers.js") as scripts:
+            self.go(tab, "#/workers")
+            scripts.wait_for()
+            self.go(tab, "#/hosts")
+            tab.wait_for("h1", "Receivers")
+            scripts.let_go()
+            tab.settle()
+
+        self.assertEqual(("Receivers", "Receivers · Waybill"), (tab.text("h1"), tab.js("document.title")))
+
+    def test_a_page_that_was_left_says_nothing_any_more(self) -> None:
+        job_id = self.post("noop", {}, delay_s=3600)
+        tab = self.opened("#/queues")
+        tab.wait_for("h1", "Queues")
+        with held(tab, f"*/api/jobs/{job_id}") as answers:
+            self.go(tab, f"#/jobs/{job_id}")
+            answers.wait_for()
+            self.go(tab, "#/hosts")
+            tab.wait_for("h1", "Receivers")
+            answers.let_go()
+            tab.settle()
+
+        self.assertEqual("Receivers · Waybill", tab.js("document.title"))
+
+    def test_who_types_before_the_page_has_come_types_on(self) -> None:
+        tab = self.opened("#/queues")
+        tab.wait_for("h1", "Queues")
+        with held(tab, "*/pages/errors.js") as scripts:
+            self.go(tab, "#/errors")
+            scripts.wait_for()
+            tab.press("/")
+        tab.wait_for("h1", "Errors")
+
+        self.assertEqual("find", tab.js("document.activeElement.id"))
+
+    def test_a_search_whose_answer_comes_late_takes_nobody_away(self) -> None:
+        tab = self.opened("#/queues")
+        tab.wait_for("h1", "Queues")
+        with held(tab, "*/api/schedules?name=*") as answers:
+            self.search(tab, "nightly")
+            answers.wait_for()
+            self.go(tab, "#/hosts")
+            tab.wait_for("h1", "Receivers")
+            answers.let_go()
+            tab.settle()
+
+        self.assertEqual("#/hosts", tab.js("location.hash"))
+
+    def test_of_two_searches_the_newer_one_counts(self) -> None:
+        tab = self.opened("#/queues")
+        tab.wait_for("h1", "Queues")
+        with held(tab, "*/api/schedules?name=*") as answers:
+            self.search(tab, "nightly")
+            answers.wait_for(1)
+            self.search(tab, "weekly")
+            answers.wait_for(2)
+            answers.let_go()
+            tab.settle()
+            answers.let_go()
+            tab.wait_for("h1", "Jobs")
+
+        self.assertEqual("#/jobs?q=weekly", tab.js("location.hash"))
+
+    def test_what_was_asked_before_a_change_is_not_shown_after_it(self) -> None:
+        self.post("noop", {}, queue="webhook", group=HOST)
+        tab = self.opened("#/hosts")
+        tab.wait_for("main td", "Takes what comes.")
+        with held(tab, "*/api/hosts?*") as answers:
+            answers.wait_for(1)
+            tab.click("td .acts .button")
+            tab.click("dialog .main")
+            answers.wait_for(2)
+            answers.let_go(1)
+            tab.wait_for("main td", "Rests: it is paused.")
+            answers.let_go()
+            tab.settle()
+
+            self.assertIn("Rests: it is paused.", tab.text("main table"))
+
+    def test_a_digest_that_comes_while_the_page_reads_has_it_read_again_soon(self) -> None:
+        tab = self.new_tab(LISTEN)
+        with held(tab, "*/api/hosts?*") as answers:
+            tab.open(f"{self.server.url}/#/hosts")
+            tab.wait_for("#live", "Live")
+            answers.wait_for(1)
+            self.post("noop", {}, queue="heard-of")
+            tab.until("heard.includes('heard-of')")
+            answers.let_go()
+            answers.wait_for(2, within_s=7)  # It is 2 s; for who has heard nothing 10.
+
+    def test_the_chart_shows_what_was_chosen_last(self) -> None:
+        self.post("noop", {})
+        tab = self.new_tab()
+        with held(tab, "*/api/stats?window=1h*") as answers:
+            tab.open(self.server.url)
+            answers.wait_for()
+            tab.click("[data-window='24h']")
+            tab.wait_for(".readout", "Last 24 hours")
+            answers.let_go()
+            tab.wait_for(".tile", "a minute on average")  # It has come.
+
+            self.assertIn("Last 24 hours", tab.text(".readout"))
+
+    def cancelled_job(self) -> str:
+        """One that is read every 30 s, if no message comes."""
+        job_id = self.post("noop", {}, delay_s=3600)
+        self.server.request("POST", f"/api/jobs/{job_id}/cancel")
+        return job_id
+
+    def test_what_has_happened_before_the_stream_began_is_seen(self) -> None:
+        job_id = self.cancelled_job()
+        tab = self.new_tab()
+        with held(tab, "*/api/events?job=*", stage="Request") as streams:
+            tab.open(f"{self.server.url}/#/jobs/{job_id}")
+            tab.wait_for(".verdict", "Cancelled.")
+            streams.wait_for()
+            self.server.request("POST", f"/api/jobs/{job_id}/retry")
+
+        tab.wait_for(".verdict", "Nobody serves its queue.")
+
+    def test_a_message_that_comes_while_the_job_is_read_has_it_read_again(self) -> None:
+        job_id = self.post("noop", {}, delay_s=3600)
+        tab = self.new_tab(LISTEN)
+        with held(tab, f"*/api/jobs/{job_id}") as answers:
+            tab.open(f"{self.server.url}/#/jobs/{job_id}")
+            for count in (1, 2):  # The second one when the stream has begun.
+                answers.wait_for(count)
+                answers.let_go()
+            tab.wait_for(".verdict", "Begins in")
+            self.server.request("POST", f"/api/jobs/{job_id}/cancel")
+            answers.wait_for(3)
+            self.server.request("POST", f"/api/jobs/{job_id}/retry")
+            tab.until('heard.includes(\'"by":"retry"\')')
+            answers.let_go()
+
+        tab.wait_for(".verdict", "Nobody serves its queue.")
+
+    def test_a_tab_that_is_hidden_while_its_stream_begins_has_one_in_the_end(self) -> None:
+        others = self.open_streams()
+        tab = self.new_tab()
+        with held(tab, "*/api/events?digest_s=*", stage="Request") as streams:
+            tab.open(self.server.url)
+            streams.wait_for()
+            other = self.browser.tab(beside=tab)
+            tab.wait_for("#live", "Hidden")
+        other.close()
+        tab.bring_to_front()
+        tab.wait_for("#live", "Live")
+
+        self.assertEqual(1, len(self.open_streams() - others))
+
+    def test_a_question_whether_all_is_back_is_asked_again_if_it_is_lost(self) -> None:
+        tab = self.new_tab(SOON)
+        tab.call("Network.setBlockedURLs", urls=["*/api/events?digest_s=*"])
+        with held(tab, "*/readyz", stage="Request") as questions:
+            tab.open(self.server.url)
+            tab.wait_for(".banner", "The server does not answer.")
+            questions.wait_for(2)
+            tab.call("Network.setBlockedURLs", urls=[])
+
+        tab.wait_for("#live", "Live")
+
+
+if __name__ == "__main__":
+    unittest.main()
