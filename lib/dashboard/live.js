@@ -105,7 +105,8 @@ async function read(path, parser, signal, begun) {
  * read all anew; and `open` each time that it begins: what happened before was told to nobody. For one job or one
  * request; queues are in `Live`. */
 export async function keepFollowing(path, heard, signal) {
-  const parser = new EventParser(heard);
+  // A bookmark brings an id alone: nothing has happened.
+  const parser = new EventParser((message) => message.event !== "bookmark" && heard(message));
   for (let failures = 0; !signal.aborted; ) {
     try {
       await follow(path, parser, signal, () => heard({ event: "open" }));

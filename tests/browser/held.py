@@ -7,7 +7,9 @@
 Two answers have left the server, and the page lacks them; then it gets the second one first.
 """
 
+import base64
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,29 +18,44 @@ from tests.browser.tab import DEADLINE_S, BrowserError, Tab
 
 
 class Held:
-    """What is held back. seen: how many have been, in all."""
+    """What is held back. requests: each that has been, in all."""
 
     def __init__(self, tab: Tab) -> None:
         self._tab = tab
         self._waiting: list[str] = []
-        self.seen = 0
+        self.requests: list[dict[str, Any]] = []
 
     def note(self, about: dict[str, Any]) -> None:
-        self.seen += 1
         self._waiting.append(about["requestId"])
+        self.requests.append(about["request"])
 
     def wait_for(self, count: int = 1, within_s: float = DEADLINE_S) -> None:
         """Until so many have been held back in all."""
         until_s = time.monotonic() + within_s
-        while self.seen < count:
+        while len(self.requests) < count:
             self._tab.js("1")  # The events of the browser come with answers.
             if time.monotonic() > until_s:
-                raise BrowserError(f"{self.seen} were held back, not {count}")
+                raise BrowserError(f"{len(self.requests)} were held back, not {count}")
 
-    def let_go(self, at: int = 0) -> None:
-        """Let one of those that still wait go on. The page may have given it up meanwhile."""
-        with contextlib.suppress(BrowserError):
-            self._tab.call("Fetch.continueRequest", requestId=self._waiting.pop(at))
+    def let_go(self, at: int = 0, body: object = None) -> bool:
+        """Let one of those that still wait go on, with this body in the place of its own, if there is one. False if the
+        page has given it up meanwhile."""
+        about = {} if body is None else {"postData": _base64(json.dumps(body))}
+        try:
+            self._tab.call("Fetch.continueRequest", requestId=self._waiting.pop(at), **about)
+        except BrowserError:
+            return False
+        return True
+
+    def answer(self, text: str) -> None:
+        """Answer the first of those that still wait, in the place of the server: by a stream that ends there."""
+        headers = [{"name": "Content-Type", "value": "text/event-stream"}]
+        about = {"requestId": self._waiting.pop(0), "responseHeaders": headers, "body": _base64(text)}
+        self._tab.call("Fetch.fulfillRequest", responseCode=200, **about)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 @contextlib.contextmanager

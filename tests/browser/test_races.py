@@ -6,6 +6,7 @@ from typing import ClassVar
 from tests.browser.case import BrowserCase
 from tests.browser.held import held
 from tests.browser.tab import Tab
+from tests.waiting import wait_until
 
 LISTEN = """
   const decode = TextDecoder.prototype.decode;
@@ -19,6 +20,7 @@ LISTEN = """
 """What streams have brought."""
 SOON = "const timeout = AbortSignal.timeout; AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms / 10);"
 """Who waits for an answer has a tenth of the patience."""
+TOLD = 'data: {"id": null}\n\n'
 HOST = "shop.example.com:443"
 
 
@@ -179,19 +181,29 @@ class Races(BrowserCase):
 
         tab.wait_for(".verdict", "Nobody serves its queue.")
 
-    def test_a_tab_that_is_hidden_while_its_stream_begins_has_one_in_the_end(self) -> None:
-        others = self.open_streams()
+    def test_of_a_message_that_broke_off_nothing_is_kept_and_it_is_asked_for_again(self) -> None:
+        job_id = self.cancelled_job()
+        tab = self.new_tab()
+        with held(tab, "*/api/events?job=*", stage="Request") as streams:
+            tab.open(f"{self.server.url}/#/jobs/{job_id}")
+            for count, text in enumerate((f"retry: 10\nid: 1\n{TOLD}id: 2\nevent: x\ndata: {{", "id: 3\n", TOLD), 1):
+                streams.wait_for(count)
+                streams.answer(text)
+            streams.wait_for(4)
+
+        self.assertEqual([None, "1", "1", "1"], [one["headers"].get("Last-Event-ID") for one in streams.requests])
+
+    def test_a_tab_that_is_hidden_while_its_stream_begins_gives_it_up(self) -> None:
         tab = self.new_tab()
         with held(tab, "*/api/events?digest_s=*", stage="Request") as streams:
             tab.open(self.server.url)
             streams.wait_for()
             other = self.browser.tab(beside=tab)
             tab.wait_for("#live", "Hidden")
+            self.assertFalse(streams.let_go())
         other.close()
         tab.bring_to_front()
         tab.wait_for("#live", "Live")
-
-        self.assertEqual(1, len(self.open_streams() - others))
 
     def test_a_question_whether_all_is_back_is_asked_again_if_it_is_lost(self) -> None:
         tab = self.new_tab(SOON)
@@ -199,7 +211,8 @@ class Races(BrowserCase):
         with held(tab, "*/readyz", stage="Request") as questions:
             tab.open(self.server.url)
             tab.wait_for(".banner", "The server does not answer.")
-            questions.wait_for(2)
+            hurried = "document.querySelector('#away button')?.click()"
+            wait_until(lambda: tab.js(hurried) or len(questions.requests) > 1, "it is asked again")
             tab.call("Network.setBlockedURLs", urls=[])
 
         tab.wait_for("#live", "Live")
