@@ -53,7 +53,8 @@ class FewAmongMany(unittest.TestCase):
             mine += [one["id"] for one in items] if request_id == "mine" else []
         newest = self.server.request("POST", "/api/jobs", NOOP, x_request_id="mine")[1]["id"]
 
-        pages, cursor = [], ""
+        pages: list[list[str]] = []
+        cursor: str | None = ""
         while cursor is not None:
             ids, cursor = self.listed(f"request_id=mine&limit=30&cursor={cursor}")
             pages.append(ids)
