@@ -7,6 +7,8 @@ import { button, h, setText, showDialog } from "./kit.js";
 
 const PATH = new URL(".", document.baseURI).pathname;
 const NAME = PATH === "/" ? "waybill-key" : `waybill-key ${PATH}`; // Below a prefix there may be another Waybill.
+const SINCE = `${NAME} since`; // When this tab has signed in; and when a tab has signed out, for all to see:
+const OUT = `${NAME} out`;
 const ANSWER_MS = 200;
 const ASKS = "This Waybill asks for a key.";
 const channel = new BroadcastChannel(NAME);
@@ -20,13 +22,14 @@ let onSignOut = null;
  * refused. */
 export async function signIn(signedOut) {
   onSignOut = signedOut;
+  if (isOut()) forget();
   setKey(sessionStorage.getItem(NAME));
   return (await caller()) ?? (await fromOtherTab()) ?? ask(ASKS);
 }
 
 /** Forget the key, here and in all other tabs. */
 export function signOut() {
-  channel.postMessage({ kind: "out" });
+  tellOut();
   forget();
   onSignOut();
 }
@@ -44,7 +47,21 @@ channel.addEventListener("message", ({ data }) => {
 
 news.addEventListener("signed-out", () => {
   if (isAsking || isOpen || !onSignOut) return;
-  if (hasKey()) channel.postMessage({ kind: "out" });
+  if (hasKey()) tellOut();
+  forget();
+  onSignOut();
+});
+
+/** Tell the other tabs. WHY the time too: a page that was left for another one, and that the browser keeps for whoever
+ * goes back, hears of nothing meanwhile. */
+function tellOut() {
+  localStorage.setItem(OUT, Date.now());
+  channel.postMessage({ kind: "out" });
+}
+const isOut = () => Number(localStorage.getItem(OUT)) > Number(sessionStorage.getItem(SINCE));
+
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted || !hasKey() || !isOut()) return;
   forget();
   onSignOut();
 });
@@ -85,8 +102,8 @@ async function fromOtherTab() {
 async function use(key) {
   setKey(key);
   const found = await caller();
-  if (found) sessionStorage.setItem(NAME, key);
-  else setKey(null);
+  if (!found) setKey(null);
+  else for (const [name, value] of [[NAME, key], [SINCE, Date.now()]]) sessionStorage.setItem(name, value);
   return found;
 }
 

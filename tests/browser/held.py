@@ -37,15 +37,12 @@ class Held:
             if time.monotonic() > until_s:
                 raise BrowserError(f"{len(self.requests)} were held back, not {count}")
 
-    def let_go(self, at: int = 0, body: object = None) -> bool:
-        """Let one of those that still wait go on, with this body in the place of its own, if there is one. False if the
-        page has given it up meanwhile."""
+    def let_go(self, at: int = 0, body: object = None) -> None:
+        """Let one of those that still wait go on, with this body in the place of its own, if there is one. The page may
+        have given it up meanwhile."""
         about = {} if body is None else {"postData": _base64(json.dumps(body))}
-        try:
+        with contextlib.suppress(BrowserError):
             self._tab.call("Fetch.continueRequest", requestId=self._waiting.pop(at), **about)
-        except BrowserError:
-            return False
-        return True
 
     def answer(self, text: str) -> None:
         """Answer the first of those that still wait, in the place of the server: by a stream that ends there."""

@@ -187,6 +187,29 @@ class Keys(BrowserCase):
         self.assertEqual([], [one for one in second.complaints if "status of 401" not in one])
         self.assertEqual("", second.js("document.querySelector('main').textContent"))
 
+    def test_who_goes_back_to_a_page_after_a_sign_out_finds_it_signed_out(self) -> None:
+        # As it was, if the browser keeps it. Chromium does not, where a message has come for it meanwhile.
+        for is_kept in (True, False):
+            with self.subTest(is_kept=is_kept):
+                tab = self.signed_in(WRITE)
+                tab.wait_for("#live", "Live")
+                other = self.browser.tab(beside=tab, is_window=True)
+                self.addCleanup(other.close)
+                other.open(self.server.url)
+                other.wait_for("#foot", "ops · write key")
+                tab.js("globalThis.isOld = true, setTimeout(() => (location.href = 'docs')), 1")
+                tab.until("location.pathname === '/docs' && document.readyState === 'complete'")
+                if is_kept:
+                    other.js("BroadcastChannel.prototype.postMessage = () => {}, 1")
+                other.click("#foot button")
+                other.wait_for("dialog", "signed out")
+                tab.js("setTimeout(() => history.back()), 1")
+                tab.wait_for("#key")
+
+                self.assertEqual(is_kept, tab.js("Boolean(globalThis.isOld)"))
+                self.assertEqual("", tab.js("document.querySelector('main').textContent"))
+                self.assertIsNone(tab.js("sessionStorage.getItem('waybill-key')"))
+
     def test_a_tab_of_nobody_gets_no_key(self) -> None:
         self.signed_in(WRITE)
         other = self.opened()
