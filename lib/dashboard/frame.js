@@ -3,6 +3,7 @@
 //    frame.can("write")        whether the key allows it: a button is not made where it does not (read < write < admin)
 //    frame.link("#/jobs", {}, "Jobs")    an <a>, or, where no page is there (yet), a <span>
 //    frame.repeat(read, …)     read(signal) now, and again when something has changed; not while nobody looks
+//                              (returns what has it read at once: after a change)
 //    frame.once(read, …)       read(signal) now, and again only while the server or Redis is away
 //    frame.watch(read, …)      the same for one job or request, which has a stream of its own
 //    frame.follow(path, heard) messages of one job or request, as they come; `open` where it begins anew

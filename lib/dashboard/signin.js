@@ -121,6 +121,11 @@ function ask(why) {
   isOpen = true;
   const dialog = showDialog("Sign in", h("h2", {}, "Sign in with a key"), h("p", { class: "soft" }, about), form);
   dialog.addEventListener("cancel", (event) => event.preventDefault());
+  dialog.addEventListener("close", () => {
+    if (!isOpen) return;
+    document.body.append(dialog); // Escape, where nobody has touched the page before, is not to be prevented.
+    dialog.showModal();
+  });
   return new Promise((resolve) => {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();

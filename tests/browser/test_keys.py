@@ -40,6 +40,9 @@ class Keys(BrowserCase):
 
     def test_the_key_is_asked_for_until_it_is_good(self) -> None:
         tab = self.opened()
+        tab.wait_for("#key")
+        tab.press("Escape")
+        tab.settle()
         self.sign_in(tab, "wb_wrong")
         tab.wait_for("dialog [role=alert]", "not known here")
         tab.press("Escape")
