@@ -44,11 +44,11 @@ class Held:
         with contextlib.suppress(BrowserError):
             self._tab.call("Fetch.continueRequest", requestId=self._waiting.pop(at), **about)
 
-    def answer(self, text: str) -> None:
-        """Answer the first of those that still wait, in the place of the server: by a stream that ends there."""
-        headers = [{"name": "Content-Type", "value": "text/event-stream"}]
+    def answer(self, text: str, status: int = 200, kind: str = "text/event-stream") -> None:
+        """Answer the first of those that still wait, in the place of the server."""
+        headers = [{"name": "Content-Type", "value": kind}]
         about = {"requestId": self._waiting.pop(0), "responseHeaders": headers, "body": _base64(text)}
-        self._tab.call("Fetch.fulfillRequest", responseCode=200, **about)
+        self._tab.call("Fetch.fulfillRequest", responseCode=status, **about)
 
 
 def _base64(text: str) -> str:

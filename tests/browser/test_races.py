@@ -107,23 +107,8 @@ class Races(BrowserCase):
 
         self.assertEqual("#/jobs?q=weekly", tab.js("location.hash"))
 
-    def test_what_was_asked_before_a_change_is_not_shown_after_it(self) -> None:
+    def test_a_digest_amid_a_read_brings_the_next_and_a_read_from_before_a_change_is_given_up(self) -> None:
         self.post("noop", {}, queue="webhook", group=HOST)
-        tab = self.opened("#/hosts")
-        tab.wait_for("main td", "Takes what comes.")
-        with held(tab, "*/api/hosts?*") as answers:
-            answers.wait_for(1)
-            tab.click("td .acts .button")
-            tab.click("dialog .main")
-            answers.wait_for(2)
-            answers.let_go(1)
-            tab.wait_for("main td", "Rests: it is paused.")
-            answers.let_go()
-            tab.settle()
-
-            self.assertIn("Rests: it is paused.", tab.text("main table"))
-
-    def test_a_digest_that_comes_while_the_page_reads_has_it_read_again_soon(self) -> None:
         tab = self.new_tab(LISTEN)
         with held(tab, "*/api/hosts?*") as answers:
             tab.open(f"{self.server.url}/#/hosts")
@@ -133,6 +118,16 @@ class Races(BrowserCase):
             tab.until("heard.includes('heard-of')")
             answers.let_go()
             answers.wait_for(2, within_s=7)  # It is 2 s; for who has heard nothing 10.
+
+            tab.click("td .acts .button")
+            tab.click("dialog .main")
+            answers.wait_for(3)
+            answers.let_go(1)
+            tab.wait_for("main td", "Rests: it is paused.")
+            answers.let_go()
+            tab.settle()
+
+            self.assertIn("Rests: it is paused.", tab.text("main table"))
 
     def test_the_chart_shows_what_was_chosen_last(self) -> None:
         self.post("noop", {})
@@ -205,6 +200,36 @@ class Races(BrowserCase):
         other.close()
         tab.bring_to_front()
         tab.wait_for("#live", "Live")
+
+    def test_a_queue_that_went_while_the_tab_was_hidden_is_gone(self) -> None:
+        tab = self.opened("#/queues")
+        tab.wait_for("#live", "Live")
+        job_id = self.post("noop", {}, queue="short-lived", delay_s=3600)
+        tab.wait_for(".queues-all", "short-lived")  # By the stream.
+        other = self.browser.tab(beside=tab)
+        tab.wait_for("#live", "Hidden")
+        for method, path in (
+            ("POST", f"/api/jobs/{job_id}/cancel"),
+            ("DELETE", f"/api/jobs/{job_id}"),
+            ("DELETE", "/api/queues/short-lived"),
+        ):
+            self.assertLess(self.server.request(method, path)[0], 300)
+        other.close()
+        tab.bring_to_front()
+
+        tab.until("!document.querySelector('.queues-all').textContent.includes('short-lived')")
+
+    def test_a_request_that_finds_redis_away_has_the_page_say_so_at_once(self) -> None:
+        tab = self.opened("#/hosts")
+        tab.wait_for("#live", "Live")
+        with held(tab, "*/api/workers", "*/readyz", stage="Request") as requests:
+            self.go(tab, "#/workers")
+            requests.wait_for(1)
+            requests.answer('{"type": "/problems/redis-unavailable"}', 503, "application/problem+json")
+            tab.wait_for(".banner", "Redis does not answer.")
+            requests.wait_for(2)
+            requests.let_go()
+            tab.wait_for("#live", "Live")
 
     def test_a_question_whether_all_is_back_is_asked_again_if_it_is_lost(self) -> None:
         tab = self.new_tab(SOON)

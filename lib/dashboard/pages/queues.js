@@ -107,8 +107,10 @@ class AllQueues {
     if (this.isPart || this.frame.live.name !== "live") return;
     for (const [name, queue] of queues) {
       if (this.rows.has(name)) continue;
-      this._row(name).learn(queue);
-      this.body.append(this.rows.get(name).element);
+      const row = this._row(name);
+      row.learn(queue);
+      row.isTold = true;
+      this.body.append(row.element);
       this.table.hidden = false;
       this.place.hidden = true;
     }
