@@ -55,6 +55,7 @@ const main = document.getElementById("main");
 const live = new Live();
 let caller = null;
 let shown = null;
+let searching = null; // The newest search.
 
 /** A route as {file, params}; null where there is none. */
 function find(hash) {
@@ -86,9 +87,17 @@ function decoded(text) {
   }
 }
 
+/** Leave the page that is shown, with the dialogs that stand over it. */
+function leave() {
+  shown?.stop();
+  shown = null;
+  for (const one of document.querySelectorAll("dialog")) one.close();
+}
+
 /** Show the page of the address. */
 async function route() {
-  shown?.stop();
+  leave();
+  const had = document.activeElement;
   const controller = new AbortController();
   const mine = (shown = { stop: () => controller.abort(), keys: {} });
   const found = find(location.hash);
@@ -108,10 +117,11 @@ async function route() {
     controller.abort();
     made.stop?.();
   };
-  put(made);
+  put(made, had);
 }
 
-function put({ title, element }) {
+/** had: what had the focus when the page was asked for. */
+function put({ title, element }, had) {
   const isFirst = !main.querySelector("h1");
   main.replaceChildren(element);
   document.title = `${title} · Waybill`;
@@ -122,6 +132,8 @@ function put({ title, element }) {
     else one.removeAttribute("aria-current");
   }
   if (isFirst) return; // Who has just come begins at the top of the document, with the link to the page.
+  // Who types into the search field already, before the page's script has come, must not type into the page.
+  if (![had, document.body].includes(document.activeElement)) return;
   const heading = main.querySelector("h1");
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });
@@ -150,9 +162,10 @@ async function search(event) {
   const text = event.target.elements.find.value.trim();
   const where = { isQueue: (name) => live.queues.has(name), hasRequests: has("#/requests/a") };
   if (text) keepSearch(text);
-  const from = shown;
+  const [from, mine] = [shown, (searching = Symbol(text))];
   const hash = text ? await hashOf(text, where) : "#/jobs";
-  if (shown === from) location.hash = hash; // Whoever has gone elsewhere meanwhile is left there.
+  // Whoever has gone elsewhere meanwhile is left there, and of two searches the newer one counts.
+  if (shown === from && searching === mine) location.hash = hash;
 }
 
 /** What the search field offers is loaded when somebody goes there for the first time; it can be used without. */
@@ -162,16 +175,17 @@ function offer({ target }) {
 
 /** Another key, or none, is used from now on: what the old one has shown goes. */
 async function signedOut() {
+  const before = caller;
+  caller = null; // No page is shown meanwhile, wherever the browser's history leads.
   live.stop();
-  shown?.stop();
-  shown = null;
+  leave();
   main.replaceChildren();
   live.queues.clear();
   tellDead();
   forgetSearches();
   forgetRecent();
   tellCaller(null);
-  caller = await signInAgain(caller);
+  caller = await signInAgain(before);
   begin();
 }
 

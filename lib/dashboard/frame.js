@@ -3,9 +3,10 @@
 //    frame.can("write")        whether the key allows it: a button is not made where it does not (read < write < admin)
 //    frame.link("#/jobs", {}, "Jobs")    an <a>, or, where no page is there (yet), a <span>
 //    frame.repeat(read, …)     read(signal) now, and again when something has changed; not while nobody looks
+//                              (returns what has it read at once: after a change)
 //    frame.once(read, …)       read(signal) now, and again only while the server or Redis is away
 //    frame.watch(read, …)      the same for one job or request, which has a stream of its own
-//    frame.follow(path, heard) messages of one job or request, as they come
+//    frame.follow(path, heard) messages of one job or request, as they come; `open` where it begins anew
 //    frame.every(1, tick)      tick() each second; not while nobody looks
 //    frame.signal              aborted when the page is left; give it to every request and listener
 //    frame.live                live.js: queues as they change
@@ -48,26 +49,32 @@ export class Frame {
 
   /** Call read(signal) now; busy_s after its end, if a digest has come since it began; else calm_s after. Never two at
    * a time, and none while the tab is hidden, frozen, or Redis is away. failed(problem): what to show where the first
-   * one fails; later the old numbers stay. */
-  async repeat(read, { busy_s, calm_s = busy_s * 6, failed = () => {} }) {
-    let hasRead = false;
-    while (!this.signal.aborted) {
-      const seen = this.live.changes;
-      try {
-        await read(this.signal);
-        hasRead = true;
-      } catch (problem) {
-        if (this.signal.aborted) return;
-        if (!hasRead) failed(problem);
+   * one fails; later the old numbers stay. Returns what has it read at once, to be called after a change: what is being
+   * read just then may be from before it, and is given up. */
+  repeat(read, { busy_s, calm_s = busy_s * 6, failed = () => {} }) {
+    let over = new AbortController();
+    const run = async () => {
+      for (let hasRead = false; !this.signal.aborted; ) {
+        over = new AbortController();
+        const signal = AbortSignal.any([this.signal, over.signal]);
+        const seen = this.live.changes;
+        try {
+          await read(signal);
+          hasRead = true;
+        } catch (problem) {
+          if (!hasRead && !signal.aborted) failed(problem);
+        }
+        await this._rest(seen, busy_s, calm_s, signal).catch(() => {});
       }
-      await this._rest(seen, busy_s, calm_s).catch(() => {});
-    }
+    };
+    run();
+    return () => over.abort();
   }
-  async _rest(seen, busy_s, calm_s) {
+  async _rest(seen, busy_s, calm_s, signal) {
     const until_ms = Date.now() + calm_s * 1000;
-    await pause(busy_s * 1000, this.signal);
-    while (this.live.changes === seen && Date.now() < until_ms) await pause(250, this.signal);
-    await this.live.ready(this.signal);
+    await pause(busy_s * 1000, signal);
+    while (this.live.changes === seen && Date.now() < until_ms) await pause(250, signal);
+    await this.live.ready(signal);
   }
 
   /** Call read(signal) until it has come once. failed(problem): what to show meanwhile, or for good, for a refusal
@@ -86,9 +93,10 @@ export class Frame {
     }
   }
 
-  /** Call read(signal) now, after each message of a stream, and rest_ms() after the last time; least_ms() lies between
-   * two times. stream(): the address of the stream, once something was read; "" for none. failed(problem): what to show
-   * where the first one fails, or what was there is gone (404), which ends it. Returns what has it read at once. */
+  /** Call read(signal) now, once its stream has begun, after each message, and rest_ms() after the last time;
+   * least_ms() lies between two times. stream(): the address of the stream, once something was read; "" for none.
+   * failed(problem): what to show where the first one fails, or what was there is gone (404), which ends it. Returns
+   * what has it read at once. */
   watch(read, { stream, rest_ms, least_ms, failed }) {
     const over = new AbortController();
     const signal = AbortSignal.any([this.signal, over.signal]);

@@ -36,7 +36,12 @@ async function withStream(work) {
  * each comment. https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation */
 class EventParser {
   constructor(heard, commented = () => {}) {
-    Object.assign(this, { heard, commented, rest: "", id: "", event: "", data: [], retry_ms: 2000 });
+    Object.assign(this, { heard, commented, id: "", retry_ms: 2000 });
+    this.begin();
+  }
+  /** A new connection begins. Of a message that broke off nothing is kept, nor its id: the message comes again. */
+  begin() {
+    Object.assign(this, { rest: "", event: "", data: [], idToBe: this.id });
   }
   feed(text) {
     const lines = (this.rest + text).split(/\r\n|\n|\r(?!$)/);
@@ -49,21 +54,23 @@ class EventParser {
     const [, field, value] = /^([^:]*)(?:: ?(.*))?$/s.exec(line);
     if (field === "data") this.data.push(value ?? "");
     else if (field === "event") this.event = value;
-    else if (field === "id" && !value.includes("\0")) this.id = value;
+    else if (field === "id" && !value?.includes("\0")) this.idToBe = value ?? "";
     else if (field === "retry" && /^\d+$/.test(value)) this.retry_ms = Number(value);
   }
   _end() {
+    this.id = this.idToBe;
     if (this.data.length) this.heard({ event: this.event || "message", id: this.id, data: this.data.join("\n") });
     this.data = [];
     this.event = "";
   }
 }
 
-/** Read one stream to its end. parser is fed; what it knows of the last id is sent, so that nothing is missed. Throws
- * Problem where the server refuses, no stream is left, or it has been silent for too long. */
-const follow = (path, parser, signal) => withStream(() => read(path, parser, signal));
+/** Read one stream to its end. parser is fed; what it knows of the last id is sent, so that nothing is missed. begun()
+ * is called once the server follows. Throws Problem where the server refuses, no stream is left, or it has been silent
+ * for too long. */
+const follow = (path, parser, signal, begun = () => {}) => withStream(() => read(path, parser, signal, begun));
 
-async function read(path, parser, signal) {
+async function read(path, parser, signal, begun) {
   const silence = new AbortController();
   let timer = null;
   const alive = (for_ms = SILENT_MS) => {
@@ -76,6 +83,8 @@ async function read(path, parser, signal) {
     const reply = await send("GET", path, { headers, signal: AbortSignal.any([signal, silence.signal]) });
     if (!reply.ok) throw await problemOf(reply);
     alive();
+    parser.begin();
+    begun();
     const decoder = new TextDecoder();
     for (let reader = reply.body.getReader(); ; ) {
       const { done, value } = await reader.read();
@@ -93,17 +102,18 @@ async function read(path, parser, signal) {
 }
 
 /** Keep following one stream, such as api/events?job=…, until the signal is aborted. heard(message) gets `reset` too:
- * read all anew. For one job or one request; queues are in `Live`. */
+ * read all anew; and `open` each time that it begins: what happened before was told to nobody. For one job or one
+ * request; queues are in `Live`. */
 export async function keepFollowing(path, heard, signal) {
-  const parser = new EventParser(heard);
+  // A bookmark brings an id alone: nothing has happened.
+  const parser = new EventParser((message) => message.event !== "bookmark" && heard(message));
   for (let failures = 0; !signal.aborted; ) {
     try {
-      await follow(path, parser, signal);
+      await follow(path, parser, signal, () => heard({ event: "open" }));
       failures = 0;
     } catch {
       failures += 1;
     }
-    parser.rest = "";
     await pause(Math.min(parser.retry_ms * 2 ** Math.min(failures, 4), 30_000), signal).catch(() => {});
   }
 }
@@ -190,7 +200,7 @@ export class Live extends EventTarget {
   _turn(away = null) {
     this.controller?.abort();
     this.controller = null;
-    if (!this.isStarted) return;
+    if (!this.isStarted) return this._enter("connecting"); // Nobody is signed in: it is not live, and nothing is away.
     if (this.isFrozen) return this._enter("frozen");
     if (document.hidden) return this._enter("hidden");
     if (!this.isAway) this._enter("connecting");
@@ -282,7 +292,9 @@ export class Live extends EventTarget {
       this.pausing = new AbortController();
       await pause(wait_ms, AbortSignal.any([signal, this.pausing.signal])).catch(() => {});
       if (signal.aborted) return;
-      const reply = await send("GET", "readyz", { signal }).catch(() => null);
+      // WHY a limit: a connection that is lost in silence brings no answer, ever.
+      const both = AbortSignal.any([signal, AbortSignal.timeout(BEGIN_MS)]);
+      const reply = await send("GET", "readyz", { signal: both }).catch(() => null);
       if (signal.aborted) return;
       if (reply?.ok) return this._enter("connecting");
       name = reply && (await problemOf(reply)).slug === "redis-unavailable" ? "redis" : "server";

@@ -7,6 +7,8 @@ import { button, h, setText, showDialog } from "./kit.js";
 
 const PATH = new URL(".", document.baseURI).pathname;
 const NAME = PATH === "/" ? "waybill-key" : `waybill-key ${PATH}`; // Below a prefix there may be another Waybill.
+const SINCE = `${NAME} since`; // When this tab has signed in; and when a tab has signed out, for all to see:
+const OUT = `${NAME} out`;
 const ANSWER_MS = 200;
 const ASKS = "This Waybill asks for a key.";
 const channel = new BroadcastChannel(NAME);
@@ -20,13 +22,14 @@ let onSignOut = null;
  * refused. */
 export async function signIn(signedOut) {
   onSignOut = signedOut;
+  if (isOut()) forget();
   setKey(sessionStorage.getItem(NAME));
   return (await caller()) ?? (await fromOtherTab()) ?? ask(ASKS);
 }
 
 /** Forget the key, here and in all other tabs. */
 export function signOut() {
-  channel.postMessage({ kind: "out" });
+  tellOut();
   forget();
   onSignOut();
 }
@@ -37,15 +40,28 @@ export const signInAgain = ({ asks_for_key }) => ask(asks_for_key ? "You are sig
 channel.addEventListener("message", ({ data }) => {
   const key = sessionStorage.getItem(NAME);
   if (data.kind === "ask" && key) channel.postMessage({ kind: "key", key });
-  if (data.kind === "out" && hasKey()) {
-    forget();
-    onSignOut();
-  }
+  if (data.kind !== "out" || !hasKey() || isOpen) return; // Who is signing in has a key that nobody has signed out.
+  forget();
+  if (!isAsking) onSignOut();
 });
 
 news.addEventListener("signed-out", () => {
   if (isAsking || isOpen || !onSignOut) return;
-  if (hasKey()) channel.postMessage({ kind: "out" });
+  if (hasKey()) tellOut();
+  forget();
+  onSignOut();
+});
+
+/** Tell the other tabs. WHY the time too: a page that was left for another one, and that the browser keeps for whoever
+ * goes back, hears of nothing meanwhile. */
+function tellOut() {
+  localStorage.setItem(OUT, Date.now());
+  channel.postMessage({ kind: "out" });
+}
+const isOut = () => Number(localStorage.getItem(OUT)) > Number(sessionStorage.getItem(SINCE));
+
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted || !hasKey() || !isOut()) return;
   forget();
   onSignOut();
 });
@@ -59,7 +75,9 @@ function forget() {
 async function caller() {
   isAsking = true;
   try {
-    return await get("api/caller");
+    const found = await get("api/caller");
+    // Another tab may have signed out meanwhile.
+    return found.asks_for_key && !hasKey() ? null : found;
   } catch (problem) {
     if (problem.status !== 401) throw problem;
     return null;
@@ -84,8 +102,8 @@ async function fromOtherTab() {
 async function use(key) {
   setKey(key);
   const found = await caller();
-  if (found) sessionStorage.setItem(NAME, key);
-  else setKey(null);
+  if (!found) setKey(null);
+  else for (const [name, value] of [[NAME, key], [SINCE, Date.now()]]) sessionStorage.setItem(name, value);
   return found;
 }
 
@@ -103,6 +121,11 @@ function ask(why) {
   isOpen = true;
   const dialog = showDialog("Sign in", h("h2", {}, "Sign in with a key"), h("p", { class: "soft" }, about), form);
   dialog.addEventListener("cancel", (event) => event.preventDefault());
+  dialog.addEventListener("close", () => {
+    if (!isOpen) return;
+    document.body.append(dialog); // Escape, where nobody has touched the page before, is not to be prevented.
+    dialog.showModal();
+  });
   return new Promise((resolve) => {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();

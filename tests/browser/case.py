@@ -58,6 +58,19 @@ class BrowserCase(unittest.TestCase):
         assert status == 202, job
         return str(job["id"])
 
+    def open_streams(self) -> set[str]:
+        """The ids of the requests whose streams the server has begun and not ended. A server that was killed has ended
+        its own."""
+        streams: set[str] = set()
+        for line in self.server.logged():
+            if line["event"] == "server.started":
+                streams.clear()
+            elif line["event"] == "request.started" and "/api/events" in line["msg"]:
+                streams.add(line["request_id"])
+            elif line["event"] == "request.ended":
+                streams.discard(line["request_id"])
+        return streams
+
     def fit(self, tab: Tab) -> None:
         """What is painted can be read, named and touched, and the page has no complaint."""
         self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))

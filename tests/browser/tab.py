@@ -3,13 +3,14 @@
 import base64
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tests.browser.client import Chromium
 
-DEADLINE_S = 10.0
+DEADLINE_S = 20.0
 KEYS = {
     "Enter": ("Enter", 13, "\r"),
     "Tab": ("Tab", 9, ""),
@@ -22,6 +23,27 @@ KEYS = {
     "Delete": ("Delete", 46, ""),
 }
 
+AIM = """
+  (one => {
+    if (!one) return null;
+    one.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});
+    globalThis.aim?.abort();
+    const aim = globalThis.aim = new AbortController();
+    aim.isHit = null;
+    const fits = hit => !!hit && (one.contains(hit) || hit.contains(one));
+    const look = event => {
+      aim.isHit ??= fits(event.target);
+      if (!aim.isHit) event.preventDefault(), event.stopImmediatePropagation();
+    };
+    for (const kind of ["pointerdown", "mousedown", "pointerup", "mouseup", "click"])
+      addEventListener(kind, look, {capture: true, once: true, signal: aim.signal});
+    const box = one.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
+    return [x, y, fits(document.elementFromPoint(x, y))];
+  })(document.querySelector(%s))
+"""
+"""Where an element is: the middle of it, and whether it lies open there. If something else is there by the time that it
+is pressed, that hears nothing of it, and aim.isHit is false."""
+
 
 class BrowserError(Exception):
     """The browser refused a command, the page threw, or what a test waits for did not come."""
@@ -29,13 +51,14 @@ class BrowserError(Exception):
 
 class Tab:
     """complaints: what a clean page never has, which are errors of the console, exceptions and breaches of its policy.
-    requested: the address of each request."""
+    requested: the address of each request. listeners: what is called with other events of the browser, by name."""
 
     def __init__(self, browser: "Chromium", session: str, context: str, target: str) -> None:
         self._browser, self._session = browser, session
         self.context, self.target = context, target
         self.complaints: list[str] = []
         self.requested: list[str] = []
+        self.listeners: dict[str, Callable[[dict[str, Any]], None]] = {}
 
     def set_up(
         self,
@@ -76,7 +99,9 @@ class Tab:
 
     def take_in(self, method: str, about: dict[str, Any]) -> None:
         """An event of this tab."""
-        if method == "Network.requestWillBeSent":
+        if method in self.listeners:
+            self.listeners[method](about)
+        elif method == "Network.requestWillBeSent":
             self.requested.append(about["request"]["url"])
         elif method == "Runtime.consoleAPICalled" and about["type"] in ("error", "warning", "assert"):
             self.complaints.append(" ".join(str(one.get("value", one.get("description"))) for one in about["args"]))
@@ -139,21 +164,28 @@ class Tab:
         return int(self.js(f"document.querySelectorAll({json.dumps(selector)}).length"))
 
     def click(self, selector: str) -> None:
-        """As a person does: in the middle of what is visible of it. Raises BrowserError where something lies over
-        it."""
+        """As a person does: in the middle of what is visible of it, and again if the page moves under the hand. Raises
+        BrowserError where something lies over it."""
+        until_s = time.monotonic() + DEADLINE_S
+        while not self._clicked(selector):
+            if time.monotonic() > until_s:
+                raise BrowserError(f"{selector} does not hold still")
+
+    def _clicked(self, selector: str) -> bool:
+        """Whether the element itself was hit: it may have moved since it was looked at, or another taken its place."""
         self.wait_for(selector)
-        x, y, is_hit = self.js(
-            "(one => { one.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});"
-            "const box = one.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;"
-            "const hit = document.elementFromPoint(x, y);"
-            "return [x, y, !!hit && (one.contains(hit) || hit.contains(one))]; })"
-            f"(document.querySelector({json.dumps(selector)}))"
-        )
-        if not is_hit:
+        if (place := self.js(AIM % json.dumps(selector))) is None:
+            return False
+        x, y, is_free = place
+        if not is_free:
             raise BrowserError(f"{selector} is covered or off the screen at {x:.0f}, {y:.0f}")
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             button = "none" if kind == "mouseMoved" else "left"
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1)
+        try:
+            return self.js("globalThis.aim?.isHit") is not False
+        except BrowserError:
+            return True  # It has led to another document.
 
     def press(self, key: str) -> None:
         """A key as a person presses it: `Enter`, `/`, `g`."""

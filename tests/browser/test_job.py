@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from tests.browser.case import AUDIT, BrowserCase
+from tests.browser.held import Held, held
 from tests.browser.tab import Tab
 from tests.waiting import wait_until
 
@@ -235,6 +236,26 @@ class JobPage(BrowserCase):
         tab.wait_for(".hollow", "No job fits")
         self.assertEqual(0, self.dead())
         self.assertEqual([], tab.complaints)
+
+    def test_more_jobs_than_one_answer_takes_are_changed_answer_by_answer(self) -> None:
+        ids = [self.post("noop", {}, delay_s=3600, tags=["crowd"]) for _ in range(7)]
+        tab = self.opened("#/jobs?queue=default&tag=crowd&state=delayed")
+        with held(tab, "*/api/queues/default/purge", stage="Request") as sweeps:
+            tab.click(".fit [data-act=cancel]")
+            self.take_three(sweeps, 1)
+            tab.wait_for("dialog", "3 or more delayed jobs of default with tag crowd will not run any more.")
+            tab.click("dialog .danger:not([disabled])")
+            for count in (2, 3, 4):
+                self.take_three(sweeps, count)
+            tab.wait_for("dialog [role=status]", "7 jobs are cancelled.")
+
+        self.assertEqual({"cancelled"}, {self.state(job_id) for job_id in ids})
+        self.assertEqual([], tab.complaints)
+
+    def take_three(self, sweeps: Held, count: int) -> None:
+        """An answer takes 10,000 jobs; here the server is asked for three."""
+        sweeps.wait_for(count)
+        sweeps.let_go(body={**json.loads(sweeps.requests[-1]["postData"]), "limit": 3})
 
     def dead(self) -> int:
         items = self.server.request("GET", "/api/queues")[1]["items"]

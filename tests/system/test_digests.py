@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from lib.api.event_messages import HEARTBEAT_S
 from lib.api.events import MOST_READERS
 from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import LIMIT_S, Server, Worker
@@ -85,10 +86,12 @@ class Digests(DigestsCase):
         self.assertEqual((True, [], 0), (digest["start"], digest["queues"], digest["more"]))
 
     def test_from_then_on_it_tells_of_changed_queues_alone(self) -> None:
-        self.fill("default", "idle", "email")
-        with self.following("?digest_s=1") as messages, Worker(self.redis.url, WORKER_QUEUES="default=2"):
+        self.fill("idle", "email")
+        # The worker is there before, for after 10 s the numbers of a minute ago are asked for again.
+        with Worker(self.redis.url, WORKER_QUEUES="default=2"), self.following("?digest_s=1") as messages:
             digests = self.digests(messages)
             self.assertEqual(["default", "email", "idle"], self.names(self.started(digests)))
+            self.fill("default")
             counts = dict.fromkeys(("ready", "active", "delayed", "blocked", "dead", "cancelled"), 0)
 
             self.assertEqual({"default"}, {*self.until(digests, "default", counts={**counts, "completed": 1})})
@@ -108,7 +111,8 @@ class Digests(DigestsCase):
                 told += self.names(digest["queues"])
 
         self.assertGreaterEqual(len(times), 3)
-        self.assertGreater(min(after - before for before, after in itertools.pairwise(times)), 0.9)
+        # The times are those of Redis, of which the server knows as well as its last answer was quick.
+        self.assertGreater(min(after - before for before, after in itertools.pairwise(times)), 0.5)
 
     def test_a_pause_and_a_setting_are_changes(self) -> None:
         self.fill("email", "idle")
@@ -168,17 +172,18 @@ class Digests(DigestsCase):
 
     def test_a_slower_digest_tells_all_that_changed_meanwhile_at_once(self) -> None:
         self.fill("a", "b")
+        began_s = time.monotonic()
         with self.following("?digest_s=4") as messages:
             digests = self.digests(messages)
             self.started(digests)
-            began_s = time.monotonic()
             self.fill("a")
-            wait_until(lambda: time.monotonic() > began_s + 1.5, "a beat has passed")
+            a_filled_s = time.monotonic()
+            wait_until(lambda: time.monotonic() > a_filled_s + 1.5, "a beat has passed")
             self.fill("b")
             digest = next(digests)
 
         self.assertEqual(["a", "b"], sorted(self.names(digest["queues"])))
-        self.assertGreater(time.monotonic() - began_s, 3.5)
+        self.assertGreater(time.monotonic() - began_s, 4)
 
 
 class Gzipped(DigestsCase):
@@ -196,7 +201,7 @@ class Gzipped(DigestsCase):
                 told = next(digests)["queues"]
 
                 self.assertEqual([("queue-007", ready)], [(one["name"], one["counts"]["ready"]) for one in told])
-                self.assertLess(time.monotonic() - began_s, 2.5)
+                self.assertLess(time.monotonic() - began_s, HEARTBEAT_S, "gzip holds it back")
         plain, gzipped = (self.size_of_start(encoding) for encoding in ("identity", "gzip"))
         self.assertLess(gzipped, plain / 8)
 
@@ -331,7 +336,7 @@ class RedisAway(DigestsCase):
             began_s = time.monotonic()
             next(line for line in lines if line.startswith(b": Redis is away"))
 
-            self.assertLess(time.monotonic() - began_s, 2.5)
+            self.assertLess(time.monotonic() - began_s, HEARTBEAT_S)
 
 
 class OfJobs(EventsCase):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from lib.api.events import MOST_READERS
+from lib.api.events import BOOKMARK_S, MOST_READERS
 from tests.private_redis import PrivateRedis, wait_until
 from tests.processes import LIMIT_S, Server, Worker
 
@@ -110,7 +110,7 @@ class Gzipped(EventsCase):
                 message = next(messages)
 
                 self.assertEqual(job_id, message.data["id"])
-                self.assertLess(time.monotonic() - began_s, 1)
+                self.assertLess(time.monotonic() - began_s, BOOKMARK_S, "gzip holds it back")
         missed = self.post()
 
         with self.following("?queue=default", last_id=message.last_id) as messages:

@@ -392,13 +392,20 @@ class RateLimits(unittest.TestCase):
             (403, READ.bearer, {}),
         )
 
-        asked = [server.request("POST", "/api/jobs", JOB, authorization=key, **fields) for _, key, fields in refused]
+        about: dict[str, str] = {"x_request_id": "refused"}
+        asked = [
+            server.request("POST", "/api/jobs", JOB, authorization=key, **fields, **about) for _, key, fields in refused
+        ]
 
         self.assertEqual([status for status, _, _ in refused], [status for status, _, _ in asked])
         self.assertEqual([4, 3, 2, 1, 0, 0, 4], [_left(headers) for _, _, headers in asked])
-        ended = server.wait_for("request.ended", 1 + len(asked))  # The first: whether it is ready.
-        self.assertEqual([status for status, _, _ in refused], [line["status"] for line in ended[-len(asked) :]])
+        ended = server.until(lambda: len(found := self.refused(server)) >= len(asked) and found, "all have ended")
+        self.assertEqual([status for status, _, _ in refused], ended)
         self.assertEqual(401, server.request("POST", "/api/jobs", JOB)[0])
+
+    def refused(self, server: Server) -> list[int]:
+        """The statuses in the log. It has other lines too: of the questions whether the server is ready."""
+        return [line["status"] for line in server.logged("request.ended") if line["request_id"] == "refused"]
 
     def test_who_has_none_left_is_asked_for_no_body(self) -> None:
         with self._link(self.serve()) as link:

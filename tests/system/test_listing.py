@@ -40,6 +40,31 @@ class FewAmongMany(unittest.TestCase):
         first, cursor = self.listed("request_id=mine&limit=2")
         self.assertEqual((ids[:2], (ids[2:], None)), (first, self.listed(f"request_id=mine&limit=2&cursor={cursor}")))
 
+    def test_the_jobs_of_a_request_in_a_hundred_queues_are_one_list_of_many_pages(self) -> None:
+        """More queues than are asked in full at a time; in one of them the job lies deeper than a call looks."""
+        names = [f"queue-{number:03}" for number in range(100)]
+        oldest = self.server.request("POST", "/api/jobs", {**NOOP, "delay_s": 600}, x_request_id="mine")[1]["id"]
+        for _ in range(6):
+            self.post_many(1000)
+        mine: list[str] = []
+        for request_id in ("others", "mine", "theirs", "mine", "others"):
+            body = [{**NOOP, "queue": queue, "delay_s": 600} for queue in names]
+            items = self.server.request("POST", "/api/jobs/batch", body, x_request_id=request_id)[1]["items"]
+            mine += [one["id"] for one in items] if request_id == "mine" else []
+        newest = self.server.request("POST", "/api/jobs", NOOP, x_request_id="mine")[1]["id"]
+
+        pages: list[list[str]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            ids, cursor = self.listed(f"request_id=mine&limit=30&cursor={cursor}")
+            pages.append(ids)
+
+        found = [job_id for ids in pages for job_id in ids]
+        self.assertEqual((newest, oldest), (found[0], found[-1]))
+        self.assertEqual((sorted(mine[100:]), sorted(mine[:100])), (sorted(found[1:101]), sorted(found[101:201])))
+        self.assertEqual(202, len(found))
+        self.assertGreaterEqual(len(pages), 7)  # On a busy machine a page ends after half a second.
+
     def test_where_few_jobs_have_a_state_or_type_a_page_is_not_empty(self) -> None:
         body = {"type": "echo", "payload": {}}
         job_id = self.server.request("POST", "/api/jobs", body)[1]["id"]

@@ -47,7 +47,7 @@ class Errors {
       h("section", { class: "panel", "aria-label": "Kinds of errors" },
         this._token(), this.table, this.none, this.note));
     const failed = (problem) => [setText(this.told, ""), put(this.none, trouble(problem))];
-    frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 60, failed });
+    this.again = frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 60, failed });
   }
 
   _hash(changes) {
@@ -105,9 +105,8 @@ class Errors {
     const place = h("span", { class: "small soft" }, " · ", job_type && [visible(job_type), " in "], where);
     const label = `${type}: failed attempts, ${WINDOWS[this.window][1].toLowerCase()}; most: ${Math.max(...line)}`;
     const cell = (label, value, kind = "") => h("td", { class: `n ${kind}`, "data-label": label }, value);
-    const again = () => this._read(frame.signal).catch(() => {});
     const filter = filterOf({ dead, job_type, type });
-    const act = () => sweep(frame, "redrive", { queues: queue ? [queue] : null, filter }, again);
+    const act = () => sweep(frame, "redrive", { queues: queue ? [queue] : null, filter }, this.again);
     const redrive = dead > 0 && job_type &&
       button("Redrive these…", { kind: "tiny", "data-act": "redrive", on: { click: act } });
     return h("tr", { class: "go", "data-key": key },

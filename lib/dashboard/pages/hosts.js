@@ -30,7 +30,7 @@ class Hosts {
     this.element = h("div", { class: "stack" }, head,
       h("section", { class: "panel", "aria-label": "Receivers of webhooks" }, this.place));
     const failed = (problem) => this.place.replaceChildren(trouble(problem));
-    frame.repeat((signal) => this._read(signal), { busy_s: 2, calm_s: 10, failed });
+    this.again = frame.repeat((signal) => this._read(signal), { busy_s: 2, calm_s: 10, failed });
   }
 
   async _read(signal) {
@@ -68,7 +68,7 @@ class Hosts {
 
   _acts(host, reason, strikes) {
     const path = `api/queues/webhook/groups/${encodeURIComponent(host)}`;
-    const done = () => this._read(this.frame.signal).catch(() => {});
+    const done = () => this.again();
     const act = (label, how) => {
       const click = () => ask(this.frame, { title: `${label}: ${host}?`, label, done, ...how });
       return button(label, { kind: "tiny", "data-host": host, on: { click } });

@@ -149,7 +149,9 @@ export class Log {
 
   async read(path, signal) {
     if (!this.box.checked) return;
-    const { items, next } = await get(`${path}/logs?after=${this.next}`, { signal });
+    const after = this.next;
+    const { items, next } = await get(`${path}/logs?after=${after}`, { signal });
+    if (after !== this.next) return; // Another read, after one that failed, was quicker.
     const left_out = next - this.next - items.length;
     const row = (at, attempt, text) => h("li", {},
       h("span", { class: "faint" }, at && when(at, clockWithSeconds(at) + at.slice(19, 23))),

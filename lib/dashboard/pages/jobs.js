@@ -121,6 +121,7 @@ class Jobs {
   async _sweep(name) {
     const { cursor, order, queue, ...filter } = Object.fromEntries(this.query);
     const { sweep } = await import("./queue_acts.js");
+    if (this.frame.signal.aborted) return;
     const again = () => this._read(this.frame.signal, true).catch(() => {});
     sweep(this.frame, name, { queues: queue ? [queue] : null, filter }, again);
   }

@@ -55,7 +55,7 @@ class Queue {
     this.quarantine = h("div", { hidden: true });
     const all = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/queues", {}, "Queues"));
     const title = h("h1", { class: "titled" }, visible(name), this.badge);
-    const changed = (now) => this._show(now);
+    const changed = (now) => this._changed(now);
     const change = frame.can("admin") && this._act("Change…", () => limit(frame, this.queue, changed));
     const side = [
       panel("Jobs now", null, this.counts),
@@ -76,7 +76,7 @@ class Queue {
     frame.live.addEventListener("queues", () => this._count(), { signal: frame.signal });
     frame.every(1, () => this._count());
     const failed = (problem) => this.loading.replaceChildren(trouble(problem));
-    frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 30, failed });
+    this.again = frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 30, failed });
     frame.repeat((signal) => this._readMinutes(signal), { busy_s: 10, calm_s: 60 });
   }
 
@@ -88,7 +88,7 @@ class Queue {
   _acts() {
     const { frame, name } = this;
     if (!frame.can("admin")) return null;
-    const again = () => this._read(frame.signal).catch(() => {});
+    const again = () => this.again();
     const toggle = () => this._pause();
     this.pause = this._act("Pause", toggle, "");
     this.keys = { p: ["pause or resume the queue", toggle] };
@@ -99,7 +99,13 @@ class Queue {
   }
 
   _pause() {
-    if (this.queue) pause(this.frame, this.queue, (now) => this._show(now));
+    if (this.queue) pause(this.frame, this.queue, (now) => this._changed(now));
+  }
+
+  /** now: the queue, as the answer to a change shows it. */
+  _changed(now) {
+    this._show(now);
+    this.again();
   }
 
   async _read(signal) {
@@ -226,7 +232,7 @@ class Queue {
   _turns(before, count, next_cursor) {
     const turn = (label, change) => button(label, { kind: "tiny", on: { click: () => {
       change();
-      this._read(this.frame.signal).catch(() => {});
+      this.again();
     } } });
     const next = () => this.places.push(`&cursor=${encodeURIComponent(next_cursor)}`);
     const which = `${number(before + 1)} to ${number(before + count)}, by name${next_cursor ? "; there are more" : ""}`;

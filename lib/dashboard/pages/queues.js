@@ -64,7 +64,9 @@ class AllQueues {
     const found = await get(`api/queues?sort=trouble&limit=${MOST}&lately=true${name && `&name=${name}`}`, { signal });
     if (this.reading !== mine) return;
     if (!name) this.total = found.total;
+    const wasPart = this.isPart;
     this.isPart ||= found.next_cursor !== null;
+    if (!wasPart && this.isPart && this._wanted()) this._readAnew(); // It was typed before that was known.
     const of = new Map(found.lately.map((one) => [one.queue, one]));
     for (const queue of found.items) this._row(queue.name).learn(queue, of.get(queue.name));
     const names = new Set(found.items.map((queue) => queue.name));
@@ -102,8 +104,10 @@ class AllQueues {
     if (this.isPart || this.frame.live.name !== "live") return;
     for (const [name, queue] of queues) {
       if (this.rows.has(name)) continue;
-      this._row(name).learn(queue);
-      this.body.append(this.rows.get(name).element);
+      const row = this._row(name);
+      row.learn(queue);
+      row.isTold = true;
+      this.body.append(row.element);
       this.table.hidden = false;
       this.place.hidden = true;
     }

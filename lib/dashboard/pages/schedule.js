@@ -55,14 +55,12 @@ class Schedule {
     const head = h("div", { class: "head" }, h("div", {}, crumbs, title, this.gist, this.told), this.buttons);
     this.element = h("div", { class: "stack" }, head, this.verdict, this.warnings, this.loading, this.rest);
     const failed = (problem) => this.loading.replaceChildren(trouble(problem));
-    frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 30, failed });
+    this.again = frame.repeat((signal) => this._read(signal), { busy_s: 5, calm_s: 30, failed });
   }
 
   async _read(signal) {
-    const mine = (this.reading = Symbol("the newest read"));
     try {
-      const found = await get(pathOf(this.name), { signal, exact: true });
-      if (this.reading === mine) this._show(found);
+      this._show(await get(pathOf(this.name), { signal, exact: true }));
     } catch (problem) {
       if (problem.status !== 404) throw problem;
       this._gone(); // It is read again all the same: somebody may make it.
@@ -110,7 +108,7 @@ class Schedule {
     if (!this.schedule) return;
     const changed = () => {
       if (name === "delete") this.frame.go("#/schedules");
-      else this._read(this.frame.signal).catch(() => {});
+      else this.again();
     };
     act(this.frame, this.schedule, name, this.told, changed);
   }

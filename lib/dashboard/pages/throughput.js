@@ -32,8 +32,9 @@ export class Throughput {
     const hour = get(`api/stats?window=1h${this.of}`, { signal });
     const { window } = this;
     const shown = window === "1h" ? hour : get(`api/stats?window=${window}${this.of}`, { signal });
-    if (window === this.window) this._show(await shown);
-    return hour;
+    const [ofHour, stats] = await Promise.all([hour, shown]);
+    if (window === this.window) this._show(stats); // Somebody may have chosen the other one meanwhile.
+    return ofHour;
   }
 
   async _choose(window) {
