@@ -31,9 +31,10 @@ end
 
 -- Since when the oldest ready job of a list waits, in ms; nil where none of the 20 that are next is ready.
 local function oldest_in(list)
-  for _, id in ipairs(redis.call('LRANGE', base .. list, -20, -1)) do
-    local state, since = unpack(redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'since'))
-    if state == 'ready' then return tonumber(since or redis.call('ZSCORE', base .. 'all', id)) end
+  local ids = redis.call('LRANGE', base .. list, -20, -1)
+  for i = #ids, 1, -1 do
+    local state, since = unpack(redis.pcall('HMGET', base .. 'job:' .. ids[i], 'state', 'since'))
+    if state == 'ready' then return tonumber(since or redis.call('ZSCORE', base .. 'all', ids[i])) end
   end
 end
 
