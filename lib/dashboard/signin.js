@@ -40,10 +40,14 @@ export const signInAgain = ({ asks_for_key }) => ask(asks_for_key ? "You are sig
 channel.addEventListener("message", ({ data }) => {
   const key = sessionStorage.getItem(NAME);
   if (data.kind === "ask" && key) channel.postMessage({ kind: "key", key });
-  if (data.kind !== "out" || !hasKey() || isOpen) return; // Who is signing in has a key that nobody has signed out.
+  if (data.kind === "out") hearOut();
+});
+
+function hearOut() {
+  if (!hasKey() || isOpen) return; // Who is signing in has a key that nobody has signed out.
   forget();
   if (!isAsking) onSignOut();
-});
+}
 
 news.addEventListener("signed-out", () => {
   if (isAsking || isOpen || !onSignOut) return;
@@ -60,11 +64,8 @@ function tellOut() {
 }
 const isOut = () => Number(localStorage.getItem(OUT)) > Number(sessionStorage.getItem(SINCE));
 
-addEventListener("pageshow", ({ persisted }) => {
-  if (!persisted || !hasKey() || !isOut()) return;
-  forget();
-  onSignOut();
-});
+// The time may reach a page that comes back later than the page itself.
+for (const event of ["pageshow", "storage"]) addEventListener(event, () => isOut() && hearOut());
 
 function forget() {
   sessionStorage.removeItem(NAME);

@@ -226,6 +226,7 @@ class FirstMinute(Form):
         self.fit(tab)
 
         subprocess.run(["sh", "-c", tab.text(".hollow pre")], capture_output=True, timeout=20, check=True)
+        self.addCleanup(self.server.request, "DELETE", "/api/schedules/nightly")  # No job of it may ever be there.
         tab.press("f")
         tab.type("night")
         tab.wait_for(".schedules", "Every day at 03:00")
