@@ -213,7 +213,7 @@ class LivePage(BrowserCase):
         self.start_again()
 
     def test_a_server_that_asks_to_wait_is_waited_for(self) -> None:
-        with Server(self.redis.url, JOB_MODULES=MODULES, RATE_LIMIT="6/2") as server:
+        with Server(self.redis.url, JOB_MODULES=MODULES, RATE_LIMIT="3/4") as server:
             tab = self.browser.tab()
             self.addCleanup(tab.close)
             tab.open(server.url)
