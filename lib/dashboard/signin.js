@@ -9,7 +9,7 @@ const PATH = new URL(".", document.baseURI).pathname;
 const NAME = PATH === "/" ? "waybill-key" : `waybill-key ${PATH}`; // Below a prefix there may be another Waybill.
 const SINCE = `${NAME} since`; // When this tab has signed in; and when a tab has signed out, for all to see:
 const OUT = `${NAME} out`;
-const ANSWER_MS = 200;
+const ANSWER_MS = 500; // A tab that is hidden, on a busy machine, takes some tenths of a second.
 const ASKS = "This Waybill asks for a key.";
 const channel = new BroadcastChannel(NAME);
 
