@@ -99,6 +99,20 @@ class Census(RedisCase):
 
                 self.assertAlmostEqual(count * 10, found_s or 0, delta=5)
 
+    async def test_behind_jobs_that_came_back_or_are_cancelled_it_is_found_all_the_same(self) -> None:
+        ids = await self.enqueue_many(200)
+        self.client.zadd(self.base + "all", {job_id: await self.now_ms() - 100_000 for job_id in ids})
+        lease = await self.lease()
+        for _ in range(2):
+            await self.claimed(lease)
+
+        await self.crash("w")
+        self.assertAlmostEqual(100, (await self.queues.census("q")).oldest_ready_age_s or 0, delta=5)
+
+        for job_id in ids[:150]:
+            await self.job_store.cancel(job_id)
+        self.assertAlmostEqual(100, (await self.queues.census("q")).oldest_ready_age_s or 0, delta=5)
+
     async def test_an_empty_queue_has_no_oldest_and_an_unknown_one_is_not_found(self) -> None:
         await self.lease()
 
