@@ -176,19 +176,15 @@ export class Tiles {
     const [completed, failed] = [minute("completed"), minute("retried") + minute("dead")];
     const attempts = completed + failed;
     const waiting = oldest ? `oldest ${seconds(oldestAge_s(oldest))}, in ${oldest.name}` : "nothing waits";
-    this._set(0, number(sum(queues.map((queue) => queue.counts.ready))), "", waiting);
-    this._set(1, number(completed), "a minute", this.stats ? `${number(this._average())} a minute on average` : "");
+    // How many waited at a time is counted nowhere: starts, redrives and deletions have no series.
+    this._set(0, number(sum(queues.map((queue) => queue.counts.ready))), "", `${waiting} · curve: arrivals`);
+    const ofHour = this.stats ? `${number(this.stats.totals.completed)} in the last hour` : "";
+    this._set(1, number(completed), "a minute", ofHour);
     const isShare = attempts >= LEAST_ATTEMPTS;
     const share = isShare ? (Math.round((failed / attempts) * 1000) / 10).toString() : number(failed);
     this._set(2, share, isShare ? "%" : "", `${number(failed)} of ${plural(attempts, "attempt")}, last minute`);
     this._percentile(3, "wait_s");
     this._percentile(4, "run_s");
-  }
-
-  _average() {
-    const all = sum(this.stats.series.completed);
-    const mean = all / this.stats.series.completed.length;
-    return mean < 10 ? Math.round(mean * 10) / 10 : Math.round(mean);
   }
 
   _percentile(at, name) {
