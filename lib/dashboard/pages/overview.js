@@ -71,7 +71,6 @@ class Overview {
 
   _tellThings() {
     const items = this._all();
-    this.known = items.length;
     const things = thingsOf(this.health, items);
     const total = Math.max(items.length, this.page.total);
     setText(this.title, this.empty && !things.length ? "Ready for the first job" : heading(things));
@@ -106,8 +105,11 @@ class Overview {
     this.tiles.show(all);
     this.queues.update(this.frame.live.queues);
     if (this.empty && sum(all.map((queue) => queue.totals.enqueued ?? 0))) this._uncover({ items: all });
-    // The stream has begun: it has all queues, the page that was read only the worst.
-    if (all.length !== this.known) this._tellThings();
+    // The stream has all queues, the page that was read only the worst, and as they were: the sentence must not say
+    // that all is well above a row that is marked.
+    const troubles = JSON.stringify(all.map(({ name, trouble }) => [name, trouble?.code]));
+    if (troubles !== this.troubles) this._tellThings();
+    this.troubles = troubles;
   }
 
   /** Show the numbers; or, where no job was ever posted, how the first one is. */

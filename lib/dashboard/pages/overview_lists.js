@@ -5,6 +5,7 @@ import {
   h, heads, hollow, icon, now_ms, number, plural, progressBar, seconds, setText, short, visible, when, workerOf,
 } from "../kit.js";
 import { oldestAge_s } from "../live.js";
+import { worstFirst } from "./verdict.js";
 
 const AMBER_S = 60;
 const RED_S = 600;
@@ -44,16 +45,21 @@ export class Queues {
     const names = new Set(items.map((queue) => queue.name));
     for (const name of [...this.rows.keys()].filter((one) => !names.has(one))) this._remove(name);
     for (const queue of items) this._row(queue.name).learn(queue, of.get(queue.name));
-    if (this.table.matches(":hover, :focus-within") && this.body.childElementCount === items.length) return;
-    items.forEach(({ name }, at) => {
-      const row = this._row(name).element;
-      if (this.body.children[at] !== row) this.body.insertBefore(row, this.body.children[at] ?? null);
+    this._order();
+  }
+
+  _order() {
+    const rows = [...this.rows.values()].sort((a, b) => worstFirst(a.queue, b.queue));
+    if (this.table.matches(":hover, :focus-within") && this.body.childElementCount === rows.length) return;
+    rows.forEach(({ element }, at) => {
+      if (this.body.children[at] !== element) this.body.insertBefore(element, this.body.children[at] ?? null);
     });
   }
 
   /** What the stream says of the queues that are shown. */
   update(queues) {
     for (const [name, row] of this.rows) row.update(queues.get(name) ?? row.queue);
+    this._order();
   }
 
   _row(name) {
