@@ -57,5 +57,20 @@ class Overview(BrowserCase):
             self.assertEqual([], tab.complaints)
 
 
+class Errors(BrowserCase):
+    def test_an_error_tells_how_many_died_and_each_message_leads_to_its_jobs(self) -> None:
+        for text in ('"disk 12" of ann@example.com is full', "disk is slow"):
+            self.post("fail", {"text": text}, max_attempts=1)
+        tab = self.opened("#/errors")
+        tab.wait_for("main .soft", "Last hour: 2 died, 0 retried, of 1 kind.")
+        tab.wait_for(".errors th", "Died")
+        self.assertRegex(tab.text(".errors [data-label=since]"), r"^about \d\d:\d[05]$")
+        self.fit(tab)
+        tab.js("[...document.querySelectorAll('.errors li a')].find(one => /full/.test(one.textContent)).click()")
+        tab.wait_for("main", "1 found.")
+        self.assertIn("q=is+full", tab.js("location.hash").replace("%20", "+"))
+        self.assertEqual([], tab.complaints)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -156,7 +156,7 @@ export class Failing {
     const search = jobsOf({ queue, dead, job_type, type });
     const where = queue ?? plural(queues, "queue");
     const place = !job_type || job_type === queue ? where : `${job_type} in ${where}`;
-    const died = h("span", { class: dead ? "dead" : "" }, `${number(dead)} dead`);
+    const died = h("span", { class: dead ? "dead" : "" }, `${number(dead)} died`);
     const counts = [died, ` · ${number(retried)} retried · `];
     return h("li", { class: this.frame.has("#/jobs") ? "go" : "" }, h("div", { class: "err" },
       this.frame.link(search, {}, h("h3", { class: "cut" }, visible(type))),
