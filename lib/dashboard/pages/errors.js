@@ -31,7 +31,7 @@ class Errors {
     this.told = h("p", { class: "soft" }, "Looking…");
     this.note = h("footer", { hidden: true });
     this.body = h("tbody", {});
-    this.none = h("div", { class: "late" }, ghosts(5));
+    this.none = ghosts(5);
     this.canAct = frame.can("admin");
     const cols = [...COLS, ...(this.canAct ? ["acts"] : [])].map((name) => h("col", { class: `col-${name}` }));
     const acts = this.canAct ? [[h("span", { class: "unseen" }, "Actions")]] : [];

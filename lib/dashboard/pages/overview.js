@@ -4,7 +4,7 @@
 import { get } from "../api.js";
 import { tellHealth } from "../bar.js";
 import { spark } from "../charts.js";
-import { button, clock, ghosts, h, icon, number, plural, seconds, setText, sum, trouble } from "../kit.js";
+import { button, clock, ghosts, h, icon, number, plural, seconds, setText, sum, trouble, visible } from "../kit.js";
 import { oldestAge_s } from "../live.js";
 import { Failing, Queues, Running } from "./overview_lists.js";
 import { Throughput } from "./throughput.js";
@@ -36,8 +36,7 @@ class Overview {
     const lists = h("div", { class: "stack" }, this.failing.element, this.running.element);
     this.busy = h("div", { class: "stack", hidden: true },
       this.tiles.element, this.throughput.element, h("div", { class: "split" }, this.queues.element, lists));
-    // What is read shows bars, but only if it takes longer than a blink.
-    this.loading = h("div", { class: "panel late" }, ghosts(5));
+    this.loading = ghosts(5, "panel");
     this.element = h("div", { class: "stack overview" }, head, this.things, this.loading, this.busy);
     frame.live.addEventListener("queues", () => this._count(), { signal: frame.signal });
     frame.every(1, () => this._count());
@@ -66,12 +65,13 @@ class Overview {
     const [stats, failed] = await Promise.all([this.throughput.read(signal), errors]);
     this.tiles.learn(stats);
     this.failing.show(failed);
+    this.troubles = null; // They are told anew: by now it is known as what most attempts fail.
     this._count();
   }
 
   _tellThings() {
     const items = this._all();
-    const things = thingsOf(this.health, items);
+    const things = thingsOf(this.health, items, this.failing);
     const total = Math.max(items.length, this.page.total);
     setText(this.title, this.empty && !things.length ? "Ready for the first job" : heading(things));
     setText(this.rest, remainder(things, this.health, { items, total }, this._counts("active")));
@@ -136,7 +136,7 @@ export function thing(frame, { kind, title, text, link }) {
   const way = hash && frame.link(hash, { class: "button tiny", "aria-label": name }, label);
   const acts = way && h("div", { class: "acts" }, way);
   const glyph = h("span", { class: `state pill ${kind}` }, icon("warn"));
-  return h("li", { class: "alert" }, glyph, h("div", {}, h("h2", {}, title), h("p", {}, text)), acts);
+  return h("li", { class: "alert" }, glyph, h("div", {}, h("h2", {}, title), h("p", {}, visible(text))), acts);
 }
 
 /** Five numbers of now, each with its last hour. */

@@ -137,6 +137,7 @@ export class Failing {
   /** queue: "" for all queues. */
   constructor(frame, queue = "") {
     this.frame = frame;
+    this.items = [];
     this.list = h("ul", { class: "list" });
     const all = more(frame, `#/errors${queue && `?queue=${encodeURIComponent(queue)}`}`, "Errors");
     this.element = h("section", { class: "panel", "aria-label": "Failing, last hour" },
@@ -146,10 +147,17 @@ export class Failing {
   show({ items, left_out }) {
     const text = JSON.stringify(items);
     if (text === this.text) return;
-    this.text = text;
+    Object.assign(this, { text, items });
     const rest = left_out ? [h("li", { class: "small faint" }, `and ${plural(left_out, "kind")} more`)] : [];
     const none = h("li", {}, hollow("completed", "Nothing failed", null));
     this.list.replaceChildren(...(items.length ? items.map((one) => this._item(one)) : [none]), ...rest);
+  }
+
+  /** As what most attempts of a queue failed, as a sentence; "" where that is not among what is shown. */
+  whyOf(name) {
+    const kinds = this.items.filter(({ queue }) => queue === name);
+    const [most] = kinds.sort((a, b) => b.dead + b.retried - a.dead - a.retried);
+    return most ? ` Most often ${most.type}: ${most.message || "no message"}.` : "";
   }
 
   _item({ type, message, dead, retried, queue, queues, job_type, last_at }) {

@@ -22,12 +22,12 @@ const MOST_ALIKE = 3; // So many queues with one trouble are told one by one; mo
 export const worstFirst = ({ name: a, trouble: one }, { name: b, trouble: two }) =>
   rankOf(one, CODES.length) - rankOf(two, CODES.length) || (two?.amount ?? 0) - (one?.amount ?? 0) || (a < b ? -1 : 1);
 
-export function thingsOf(health, queues) {
+export function thingsOf(health, queues, failing) {
   const told = new Set(health.warnings.filter((one) => one.code === "queue_unserved").map((one) => one.queue));
   const isTold = ({ name, trouble }) => ["unserved", "paused"].includes(trouble.code) && told.has(name);
   const troubled = queues
     .filter((queue) => queue.trouble && !isTold(queue))
-    .map(({ name, trouble }) => troubleOf(name, trouble));
+    .map(({ name, trouble }) => troubleOf(name, trouble, failing.whyOf(name)));
   const amounts = new Map(queues.map(({ name, trouble }) => [name, trouble?.amount]));
   const all = [...health.warnings.map(thingOf), ...troubled].map((one) => ({ amount: amounts.get(one.queue), ...one }));
   // "dead" < "retried": red first. What is of no queue, as that no worker is there, comes before what is.
@@ -36,10 +36,11 @@ export function thingsOf(health, queues) {
     TROUBLES[group[0].code] && group.length > MOST_ALIKE ? [manyOf(group)] : group);
 }
 
-/** A queue's trouble in words: {code, kind, title, text, queue, link}. */
-export function troubleOf(queue, { code, text }) {
+/** A queue's trouble in words: {code, kind, title, text, queue, link}. why: a sentence, for jobs that fail. */
+export function troubleOf(queue, { code, text }, why) {
   const [kind, title, state] = TROUBLES[code] ?? ["retried", (name) => `Something is wrong with ${name}`];
-  return { code, kind, title: title(queue, "s"), text: `${capital(text)}.`, queue, link: linkTo(queue, state) };
+  const whole = `${capital(text)}.${state?.includes("dead") ? why : ""}`;
+  return { code, kind, title: title(queue, "s"), text: whole, queue, link: linkTo(queue, state) };
 }
 
 function manyOf(group) {

@@ -44,7 +44,7 @@ class Workflow {
     this.rest = h("div", { class: "stack", hidden: true },
       panel("Graph", this.note, this.graph.element, this.graph.foot),
       h("div", { class: "split" }, this.members.element, panel("About", null, this.about)));
-    this.loading = h("div", { class: "panel late" }, ghosts(6));
+    this.loading = ghosts(6, "panel");
     const head = h("div", { class: "head" }, h("div", {}, this.crumbs, this.title, this.counts), this.buttons);
     this.element = h("div", { class: "stack" }, head, this.verdict, this.loading, this.rest);
     frame.every(1, () => this.graph.tick());
@@ -79,7 +79,7 @@ class Workflow {
   _show(workflow, told) {
     const { frame } = this;
     const { name, jobs, progress, counts, workflow: above } = workflow;
-    this.title.replaceChildren(h("span", {}, visible(name ?? "Workflow")), pill(workflow.state));
+    this.title.replaceChildren(h("span", {}, visible(name ?? "Workflow")), pill(workflow.state, told.tone));
     frame.title(`${name ?? "Workflow"} ${shortId(this.id)}`);
     const id = h("span", { class: "mono cut" }, this.id);
     const up = above && [frame.link(`#/workflows/${above}`, { class: "mono" }, shortId(above)), icon("chevron")];
@@ -102,7 +102,7 @@ class Workflow {
     if (this.verdict.contains(document.activeElement)) return; // Somebody is at one of its links.
     const said = h("div", {}, h("p", {}, h("strong", {}, strong), " ", text), list);
     this._once("told", [tone, said.textContent, progress], () => {
-      const like = how === "blocked" ? "active" : how;
+      const like = how === "blocked" ? tone || "active" : how;
       if (how === "blocked") said.append(progressBar("Progress", progress));
       this.verdict.className = `verdict ${tone}`;
       put(this.verdict, h("span", { class: like }, icon(like)), said);

@@ -1,4 +1,4 @@
-"""The overview in trouble: what it says first, in numbers, and that its sentence and its table agree."""
+"""What the pages say when things go badly: what is worst first, with its number, its reason, and a way on."""
 
 import unittest
 from typing import ClassVar
@@ -46,6 +46,7 @@ class Overview(BrowserCase):
                 tab.until(f"{first}.textContent.startsWith('paymentsdying')")
                 self.assertEqual("One thing needs you", tab.text("h1"))
                 tab.wait_for(".head .soft", "Everything else runs: 1 worker")
+            tab.wait_for(".alert", "within the last hour. Most often FileNotFoundError: it is not there yet.", 40)
             self.die("images", 1)
             self.die("mails", 2)
             tab.wait_for("h1", "Three things need you")
@@ -54,10 +55,12 @@ class Overview(BrowserCase):
             self.assertEqual(dying, self.alerts(tab))
             self.die("other", 4)
             tab.wait_for(".alert", "other (4 dead), payments (3 dead), mails (2 dead) and 1 other.")
+            tab.js("location.hash = '#/queues/mails'")
+            tab.wait_for(".alert", "within the last hour. Most often FileNotFoundError: it is not there yet.")
             self.assertEqual([], tab.complaints)
 
 
-class Errors(BrowserCase):
+class Pages(BrowserCase):
     def test_an_error_tells_how_many_died_and_each_message_leads_to_its_jobs(self) -> None:
         for text in ('"disk 12" of ann@example.com is full', "disk is slow"):
             self.post("fail", {"text": text}, max_attempts=1)
@@ -70,6 +73,15 @@ class Errors(BrowserCase):
         tab.wait_for("main", "1 found.")
         self.assertIn("q=is+full", tab.js("location.hash").replace("%20", "+"))
         self.assertEqual([], tab.complaints)
+
+    def test_a_queue_whose_rate_is_used_up_says_so_of_its_groups_too(self) -> None:
+        self.server.request("PATCH", "/api/queues/email", {"rate": {"limit": 1, "per_s": 600}})
+        for _ in range(3):
+            self.post("noop", {}, queue="email", group="ann")
+        tab = self.opened("#/queues/email")
+        tab.wait_for(".facts", "The rate limit is used up until ")
+        tab.wait_for("[aria-label=Groups] td", "of the whole queue the rate limit is used up until ")
+        self.fit(tab)
 
 
 if __name__ == "__main__":
