@@ -172,6 +172,8 @@ class WorkflowPages(BrowserCase):
         tab = self.shown(workflow, "It fails. 2 of 3 jobs have ended. charge did not complete.")
         tab.wait_for(".verdict.dead", "It can be run again when all have ended.")
         self.assertEqual("failing", tab.text("h1 .pill"))
+        self.opened("#/workflows").wait_for(".why", "it fails already: charge (dead) and 1 more")
+        tab.bring_to_front()
         self.assertEqual(0, tab.count("[data-act=retry]"))
         self.fit(tab)
         tab.click(".verdict a[href='#/queues/crm']")

@@ -68,7 +68,7 @@ class Errors {
     const some = this.queue ? { queue: this.queue } : { merged: this.by === "error" };
     const of = new URLSearchParams({ window: this.window, limit: 200, ...some });
     const found = await get(`api/errors?${of}`, { signal });
-    const kinds = plural(grouped(found.items).length + found.left_out, "kind");
+    const kinds = plural(grouped(found.items, this.by === "error").length + found.left_out, "kind");
     const failed = `${number(found.dead)} died, ${number(found.retried)} retried, of ${kinds}.`;
     const words = found.items.length ? failed : "nothing failed.";
     setText(this.told, [`${WINDOWS[this.window][1]}: ${words}`, ...found.warnings].join(" "));
