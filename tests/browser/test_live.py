@@ -126,7 +126,7 @@ class LivePage(BrowserCase):
             self.tab.click(".banner button")
             wait_until(lambda: self.tries() > tries, "it is tried again")
             later, form = self.opened(), self.opened(f"#/jobs/new?like={job_id}")
-            form.wait_for(".hollow", "Redis is not available")
+            form.wait_for(".hollow", "It can't be read now")
             later.bring_to_front()
             later.wait_for(".banner", "Redis does not answer")
         finally:

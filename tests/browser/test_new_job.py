@@ -106,7 +106,7 @@ class NewJob(Form):
         self.set(tab, max_attempts="", to='["ann@example.com", "nobody"]')
         tab.click("form .main")
         tab.until("document.activeElement.closest('[data-field=to]') !== null")
-        self.assertTrue(self.faulty(tab)["to"].startswith("/1 "))
+        self.assertTrue(self.faulty(tab)["to"].startswith("Entry 2 "))
         tab.complaints = [one for one in tab.complaints if "422" not in one]
         self.fit(tab)
 

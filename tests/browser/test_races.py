@@ -138,7 +138,7 @@ class Races(BrowserCase):
             tab.click("[data-window='24h']")
             tab.wait_for(".readout", "Last 24 hours")
             answers.let_go()
-            tab.wait_for(".tile", "a minute on average")  # It has come.
+            tab.wait_for(".tile", "in the last hour")  # It has come.
 
             self.assertIn("Last 24 hours", tab.text(".readout"))
 

@@ -37,7 +37,7 @@ class Editor {
       name && [" / ", frame.link(hashOf(name), {}, name)]);
     const title = h("h1", {}, name ? ["Edit ", visible(name)] : "New schedule");
     this.about = h("p", { class: "soft" });
-    this.place = h("div", { class: "panel" }, ghosts(6));
+    this.place = ghosts(6, "panel");
     const head = h("div", { class: "head" }, h("div", {}, crumbs, title, this.about));
     this.element = h("div", { class: "stack" }, head, this.place);
     if (frame.can("write")) frame.once(() => this._open(), (problem) => put(this.place, trouble(problem)));
@@ -83,7 +83,8 @@ class Editor {
         h("input", { type: "number", min: 0, max: 86400, step: "any", placeholder: "0", on: timed })),
       starts: field("starts", "Not before, in your time", h("input", { type: "datetime-local", on: timed })),
       ends: field("ends", "Not after, in your time", h("input", { type: "datetime-local", on: timed })),
-      owner: field("owner", "Owner", h("input", { ...plain, maxlength: 128 }), "Whose it is: a filter of lists."),
+      owner: field("owner", "Owner", h("input", { ...plain, maxlength: 128 }),
+        "Who answers for it, as a team. The API lists schedules by it."),
     };
     this._layOut();
   }
