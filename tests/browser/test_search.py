@@ -71,6 +71,31 @@ class Search(BrowserCase):
         tab.wait_for("[role=option]:last-child", "before:")
         self.assertEqual([], tab.complaints)
 
+    def test_what_a_row_shows_is_found_and_what_is_in_quotes_is_left_as_it_is(self) -> None:
+        tab = self.opened("#/jobs")
+        (worker,) = self.server.request("GET", "/api/workers")[1]["items"]
+        for text, count, becomes in (
+            ("until: /NOWHERE", 1, None),
+            ('"subject":"Order 4711"', 2, None),
+            ("order 4711 type:echo", 2, "type:echo order 4711"),
+            ("request_id:order-4711", 2, "request:order-4711"),
+            (f"type:echo worker:{worker['pid']}", 2, f"type:echo worker:{worker['id']}"),
+            ('"state:dead"', 0, None),
+        ):
+            with self.subTest(text):
+                self.searched(tab, text)
+                tab.until("!document.querySelector('[aria-busy]')")
+                self.until_rows(tab, count)
+                self.assertEqual(becomes or text, tab.js("document.getElementById('find').value"))
+        for text, told in (
+            ("-state:dead", "-state: is no word of the search, but text. Its words are queue: state:"),
+            ("error:550", "its message is found by its text alone"),
+            ("worker:nobody", "A worker's id is meant"),
+        ):
+            self.searched(tab, text)
+            tab.wait_for(".hollow", told)
+        self.assertEqual([], tab.complaints)
+
     def test_an_id_opens_the_job_and_a_refusal_is_told(self) -> None:
         tab = self.opened("#/jobs")
         self.searched(tab, self.mail)
