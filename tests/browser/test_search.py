@@ -174,6 +174,24 @@ class Search(BrowserCase):
         for _ in doomed:  # The other tests count on them.
             self.post("noop", {}, delay_s=9000)
 
+    def test_a_click_anywhere_in_a_row_opens_it_but_not_on_its_box_nor_while_text_is_selected(self) -> None:
+        tab = self.opened("#/jobs?queue=default&state=completed")
+        row = f"[data-id='{self.mail}']"
+        for cell in (".st", ".id", "td:nth-child(5)", "td:last-child"):
+            tab.click(f"{row} {cell}")
+            tab.until(f"location.hash === '#/jobs/{self.mail}'")
+            tab.js("history.back()")
+            tab.wait_for(row)
+        tab.click(f"{row} .box")
+        tab.wait_for(".bulk", "1 chosen")
+        tab.js(f"getSelection().selectAllChildren(document.querySelector(`{row} .id`))")
+        tab.js(f"document.querySelector(`{row} .st`).click()")
+        self.assertEqual("#/jobs?queue=default&state=completed", tab.js("location.hash"))
+        tab.js("getSelection().empty(), location.hash = '#/queues'")
+        tab.click(".queues tbody tr td:last-child")
+        tab.wait_for("h1", "default")
+        self.assertEqual([], tab.complaints)
+
     def test_what_is_typed_is_completed_by_keys_and_the_last_searches_come_again(self) -> None:
         tab = self.opened("#/jobs")
         tab.wait_for("#live", "Live")

@@ -8,8 +8,7 @@ import {
 import { STATES } from "../search.js";
 import { thing, Tiles } from "./overview.js";
 import { badges, Failing } from "./overview_lists.js";
-import { pause, sweep } from "./queue_acts.js";
-import { limit } from "./queue_limits.js";
+import { limit, pause, sweep } from "./queue_acts.js";
 import { Throughput } from "./throughput.js";
 import { troubleOf } from "./verdict.js";
 
