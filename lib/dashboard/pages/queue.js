@@ -92,7 +92,7 @@ class Queue {
     this.pause = this._act("Pause", toggle, "");
     this.keys = { p: ["pause or resume the queue", toggle] };
     const dead = { queues: [name], filter: { state: "dead" } };
-    this.redrive = this._act("Redrive…", () => sweep(frame, "redrive", dead, again), "");
+    this.redrive = this._act("Run dead again…", () => sweep(frame, "redrive", dead, again), "");
     this.purge = this._act("Delete dead…", () => sweep(frame, "delete", dead, again), "danger");
     return h("div", { class: "acts" }, this.pause, this.redrive, this.purge);
   }
