@@ -11,7 +11,7 @@ export const QUALIFIERS = [
   "after", "before",
 ];
 export const WORDS = QUALIFIERS.map((one) => `${one}:`).join(" ");
-export const STATES = ["ready", "active", "delayed", "blocked", "dead", "completed", "cancelled"];
+export const STATES = ["ready", "active", "dead", "delayed", "blocked", "completed", "cancelled"];
 const PARAMETERS = { __proto__: null, request: "request_id", status: "state" };
 /** The words of other queues for a state. */
 const ALIKE = new Map([["failed", "dead"], ["waiting", "ready"], ["running", "active"], ["scheduled", "delayed"]]);

@@ -156,6 +156,20 @@ class JobPage(BrowserCase):
         self.assertEqual(0, tab.count("dialog"))
         self.assertEqual([], tab.complaints)
 
+    def test_the_payload_stands_above_the_attempts_and_of_a_dead_job_above_all_beside_its_error(self) -> None:
+        job_id, flag = self.dead_job()
+        tab = self.opened(f"#/jobs/{job_id}")
+        panels = "[...document.querySelectorAll('main section.panel')].map(one => one.ariaLabel).join()"
+        tab.until(f"{panels} === 'Error,Payload,What happened,Attempts,Log,About'")
+        tab.resize(390, 844)
+        top = "document.querySelector('[aria-label={}]').getBoundingClientRect().top"
+        self.assertLess(tab.js(top.format("Payload")), tab.js(top.format("Attempts")))
+        self.fit(tab)
+        flag.touch()
+        self.server.request("POST", f"/api/jobs/{job_id}/retry")
+
+        tab.until(f"{panels} === 'What happened,Payload,Result,Attempts,Log,About'")
+
     def test_the_curl_of_an_action_does_the_same(self) -> None:
         job_id, flag = self.dead_job()
         tab = self.opened(f"#/jobs/{job_id}")

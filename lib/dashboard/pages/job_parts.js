@@ -41,9 +41,8 @@ const SILENT = /its worker (is gone|was last heard of (?!\d\.))/;
 
 const SENTENCES = {
   completed({ attempts, created_at, finished_at: end, history }) {
-    const next = (i) => history[i + 1]?.attempt;
     const isAgain = history.slice(0, -1).some(({ outcome, attempt }, i) =>
-      hasEnded({ state: outcome }) || (outcome === "retried" && next(i) <= attempt));
+      hasEnded({ state: outcome }) || (outcome === "retried" && history[i + 1].attempt <= attempt));
     if (isAgain) {
       const failed = history.filter(({ outcome }) => /retried|dead|crashed/.test(outcome)).length;
       const before = failed ? `; ${plural(failed, "attempt")} had failed before` : "";

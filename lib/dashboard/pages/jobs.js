@@ -115,11 +115,9 @@ class Jobs {
     const isOffered = frame.can("admin") && (state ? acts.length || state.includes(",") : this.isFiltered);
     if (!isOffered) return null;
     const verbs = acts.map((name) => {
-      const isAgain = name === "redrive";
-      const kind = `tiny ${isAgain ? "" : "danger"}`;
-      const on = { click: () => this._sweep(name) };
-      const label = isAgain ? "Run all that fit again…" : `${capital(name)} all that fit…`;
-      return button(label, { kind, "data-act": name, on });
+      const label = name === "redrive" ? "Run all that fit again…" : `${capital(name)} all that fit…`;
+      const kind = name === "redrive" ? "tiny" : "tiny danger";
+      return button(label, { kind, "data-act": name, on: { click: () => this._sweep(name) } });
     });
     const taken = [...query.keys()].find((name) => NO_FILTERS[name]);
     const why = !acts.length ? "To change all that fit, choose one state." : NO_FILTERS[taken];

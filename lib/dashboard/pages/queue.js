@@ -8,7 +8,7 @@ import {
 import { STATES } from "../search.js";
 import { thing, Tiles } from "./overview.js";
 import { badges, Failing } from "./overview_lists.js";
-import { limit, pause, sweep } from "./queue_acts.js";
+import { Limits, pause, sweep } from "./queue_acts.js";
 import { Throughput } from "./throughput.js";
 import { troubleOf } from "./verdict.js";
 
@@ -55,7 +55,7 @@ class Queue {
     const all = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/queues", {}, "Queues"));
     const title = h("h1", { class: "titled" }, visible(name), this.badge);
     const changed = (now) => this._changed(now);
-    const change = frame.can("admin") && this._act("Change…", () => limit(frame, this.queue, changed));
+    const change = frame.can("admin") && this._act("Change…", () => new Limits(frame, this.queue, changed));
     const side = [
       panel("Jobs now", null, this.counts),
       panel("Limits", change && h("div", { class: "acts" }, change), this.limits),

@@ -157,11 +157,7 @@ export function pause(frame, { name, paused }, changed) {
 
 /** The dialog of a queue's limits: those of all its jobs together, and those that each of its groups has. queue: as
  * the API shows it. changed(queue): as it is then. */
-export function limit(frame, queue, changed) {
-  return new Limits(frame, queue, changed);
-}
-
-class Limits {
+export class Limits {
   constructor(frame, queue, changed) {
     Object.assign(this, { frame, queue, changed, path: `api/queues/${queue.name}` });
     /** Where the API's pointers lead: "/groups/rate/limit" -> the field. */

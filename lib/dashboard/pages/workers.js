@@ -137,8 +137,8 @@ class Workers {
     const row = ({ id, pid, how, jobs_returned: returned, ended_at }) => {
       const why = h("span", { class: how === "left" ? "faint" : "retried" }, HOW[how] ?? how ?? "gone");
       const isSilent = how === "silent";
-      const went = returned ? ` · back in their queues: ${plural(returned, "job")}` : "";
-      const back = isSilent ? " · its jobs go back to their queues once a worker is there" : went;
+      const went = returned && ` · back in their queues: ${plural(returned, "job")}`;
+      const back = isSilent ? " · its jobs go back to their queues once a worker is there" : went || "";
       const at = isSilent ? ["last beat ", when(ended_at, clockOrDay(ended_at))] : when(ended_at);
       return h("li", { title: id }, h("strong", {}, visible(workerOf(id))), " ", why,
         h("p", { class: "small soft" }, at, pid && ` · process ${pid}`, back));
