@@ -22,7 +22,7 @@ from lib.json_text import to_json
 _HIDDEN: Final = "\0"
 # WHY the quotes too: a mask has them, and what it hides may have had none, as a number, or others, as b'…' in an error.
 _MASKED: Final = re.compile(rf"""(?:\\?["'])?{re.escape(MASK)}(?:\\?["'])?""")
-_MOST_IN_LUA: Final = 32
+_MOST_IN_LUA: Final = 48
 """Of the characters of a text. WHY: a pattern of 200 holds Redis for a second where a payload is made for it."""
 _LETTERS_END: Final = 0x2000
 """Latin, Greek, Cyrillic, Armenian and Georgian letters stand before it."""
@@ -36,9 +36,7 @@ _ALIKE: Final[dict[str, str]] = {}
 """A small letter -> it, and what becomes it."""
 for _one, _small in _SMALL.items():
     _ALIKE[_small] = _ALIKE.get(_small, _small) + chr(_one)
-# WHY no colon beside a colon, a space or another quote: what stands between two colons could be read in two ways, and
-# what stands between a hundred of them in 2 ** 100.
-_COLON: Final = re.compile(r"""(?<=[^\s":])("?): ?("?)(?=[^\s":])""")
+_COLON: Final = re.compile("""("?): ?("?)""")
 
 
 def folded(text: str) -> str:
@@ -50,24 +48,22 @@ def lua_text(sought: str) -> str:
     """What page.lua looks for in the kept text, whose A-Z it makes a-z: `sought`, folded; or, where other texts fit as
     well, the byte 1 and a pattern of Lua for how it begins. Its bytes that are no UTF-8 are surrogates."""
     needle = folded(sought)
-    if needle.isascii() and not _COLON.search(needle):
+    if needle.isascii() and ":" not in needle:
         return needle
     begin = _parts(needle, _lua_character)[:_MOST_IN_LUA]
     return "\1" + b"".join(begin).decode("utf-8", "surrogateescape")
 
 
 def _parts(needle: str, character: Callable[[str], bytes]) -> list[bytes]:
-    """The needle as a pattern, for re or for Lua, with what JSON may have round the colon of `name: value`."""
-    parts, done = [], 0
-    for colon in _COLON.finditer(needle):
-        parts += [*map(character, needle[done : colon.start()]), _round_colon(colon)]
-        done = colon.end()
-    return [*parts, *map(character, needle[done:])]
+    """The needle as a pattern, for re or for Lua, with what JSON may have round the colon of `name: value`.
 
-
-def _round_colon(colon: re.Match[str]) -> bytes:
+    WHY the first colon alone: a payload that is made for it takes a second to search for a text with a hundred."""
+    colon = _COLON.search(needle)
+    if colon is None:
+        return [*map(character, needle)]
     before, behind = ('"' if quote else '"?' for quote in colon.groups())
-    return f"{before}: ?{behind}".encode()
+    name, value = (map(character, text) for text in (needle[: colon.start()], needle[colon.end() :]))
+    return [*name, f"{before}: ?{behind}".encode(), *value]
 
 
 def _lua_character(one: str) -> bytes:
