@@ -159,12 +159,12 @@ export function actionsOf(job) {
     const cancel = { name: "cancel", word: isAsked ? "End now" : "Cancel", glyph: "cancelled", ...way };
     return job.state === "delayed" ? [now, cancel] : [cancel];
   }
-  const word = job.state === "completed" ? "Run again" : "Retry now";
   const isAgain = job.state === "completed" ? "It has completed before, and does its work a second time. " : "";
   const words = `The job becomes ready in ${job.queue}. ${isAgain}${RETRY}`;
   const gone = "Its record, history and log are gone for good. No job that was queued by it is touched.";
   return [
-    { name: "retry", word, glyph: "retried", path: `${path}/retry`, words, title: "Run the job again?", label: word },
+    { name: "retry", word: "Run again", glyph: "retried", path: `${path}/retry`, words, title: "Run the job again?",
+      label: "Run it again" },
     { name: "delete", word: "Delete", glyph: "trash", kind: "danger", method: "DELETE", path, words: gone,
       title: "Delete the job?", label: "Delete the job" },
   ];

@@ -24,7 +24,7 @@ import { Frame } from "./frame.js";
 import { button, h, hollow } from "./kit.js";
 import { showHelp, takeKeys } from "./keys.js";
 import { Live } from "./live.js";
-import { forgetSearches, hashOf, keepSearch } from "./search.js";
+import { forgetSearches, hashOf, keepSearch, WORDS } from "./search.js";
 import { signIn, signInAgain, signOut } from "./signin.js";
 
 /** Hash -> the file in pages/ that shows it. */
@@ -196,7 +196,7 @@ function begin() {
 }
 
 const frameKeys = {
-  "/": ["find an id, a request, a text, or queue: state: type: tag: error: …",
+  "/": [`find an id, a request, a text, or ${WORDS}`,
     () => document.getElementById("find").focus(), () => has("#/jobs")],
   "?": ["this help", () => help()],
   t: ["light or dark", turnTheme],

@@ -1,5 +1,5 @@
-// Keys: of the frame, of the page that is shown, and of its rows. None works in a field that is typed into, or with
-// Control, Alt or Meta; single letters can be switched off in the help (WCAG 2.1.4).
+// Keys: of the frame, of the page that is shown, and of its rows; and a click on such a row. No key works in a field
+// that is typed into, or with Control, Alt or Meta; single letters can be switched off in the help (WCAG 2.1.4).
 //
 // A table of keys: {t: ["light or dark", act, isThere?]}. `g` and the first letter of a place, or its data-key where
 // another place has that letter, goes there.
@@ -17,6 +17,7 @@ let asked_ms = 0;
 
 /** Listen. placesOf() gives the links of the navigation that are there. */
 export function takeKeys(frameKeys, keysOfPage, placesOf) {
+  for (const kind of ["click", "auxclick"]) document.addEventListener(kind, openRow);
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
     if (event.target.closest("input:not(.box), textarea, select, dialog, [contenteditable]")) return;
@@ -45,6 +46,14 @@ function act(key, table, placesOf) {
   if (!does || !isThere()) return false;
   does();
   return true;
+}
+
+/** A click on a row, beside what is a link or a button itself, is one on its first link, with Control or the wheel
+ * too. */
+function openRow(event) {
+  const { target, type, button } = event;
+  if (button > 1 || target.closest("a, button, input, .pick") || !getSelection().isCollapsed) return;
+  target.closest("main .go")?.querySelector("a")?.dispatchEvent(new MouseEvent(type, event));
 }
 
 const letterOf = (place) => place.dataset.key ?? place.textContent.trim().charAt(0).toLowerCase();

@@ -215,8 +215,8 @@ export const shortId = (id) => id.split("-").at(-1).slice(0, 12);
 /** Where a job has its page; a workflow is a job that has one with a graph. */
 export const pageOf = ({ type, id }) => `#/${type === "workflow" ? "workflows" : "jobs"}/${id}`;
 
-/** "app-1.4711.9f86d081" -> "app-1 · 4711"; "" for no worker. */
-export const workerOf = (id) => (id ?? "").replace(/^(.*)\.(\d+)\.[0-9a-f]+$/, "$1 · $2");
+/** "app-1.4711.9f86d081" -> "app-1 · 4711.9f86d081"; "" for no worker. All runners of a worker.py have its pid. */
+export const workerOf = (id) => (id ?? "").replace(/\.(?=\d+\.[0-9a-f]+(\.alone)?$)/, " · ");
 
 // Words for numbers.
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

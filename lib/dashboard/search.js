@@ -4,14 +4,15 @@
 //   textOf(the same)                                      ->  'queue:email state:dead,ready order 4711'
 
 import { get } from "./api.js";
-import { now_ms } from "./kit.js";
+import { now_ms, workerOf } from "./kit.js";
 
 export const QUALIFIERS = [
   "queue", "state", "type", "tag", "error", "request", "worker", "group", "schedule", "workflow", "by", "id",
   "after", "before",
 ];
-export const STATES = ["ready", "active", "delayed", "blocked", "dead", "completed", "cancelled"];
-const PARAMETERS = { request: "request_id", status: "state" };
+export const WORDS = QUALIFIERS.map((one) => `${one}:`).join(" ");
+export const STATES = ["ready", "active", "dead", "delayed", "blocked", "completed", "cancelled"];
+const PARAMETERS = { __proto__: null, request: "request_id", status: "state" };
 /** The words of other queues for a state. */
 const ALIKE = new Map([["failed", "dead"], ["waiting", "ready"], ["running", "active"], ["scheduled", "delayed"]]);
 const JOB_ID = /^[a-z0-9][a-z0-9._-]*-[0-9a-f]{32}$/;
@@ -25,19 +26,21 @@ const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 const nameOf = (parameter) => (parameter === "request_id" ? "request" : parameter);
 
-/** What is searched for, as URLSearchParams. Times are also "2h" (ago), "today", and dates of the reader's zone. */
+/** What is searched for, as URLSearchParams. Times are also "2h" (ago), "today", and dates of the reader's zone. What
+ * stands in quotes, or behind a name that is no qualifier, is text. */
 function paramsOf(text) {
   const params = new URLSearchParams();
-  const words = [];
-  for (const [whole, name, value] of text.matchAll(/(?:([a-z]+):)?("[^"]*"|\S+)/g)) {
-    const plain = value.replace(/^"(.*)"$/s, "$1");
+  const rest = text.replace(/\s*(?:"[^"]*"\S*|([a-z_]+):("[^"]*"|\S+)|\S+)/g, (whole, name, value) => {
     const parameter = PARAMETERS[name] ?? name;
-    if (!QUALIFIERS.includes(nameOf(parameter))) words.push(name ? whole : value);
-    else params.set(parameter, (VALUES[parameter] ?? String)(plain));
-  }
-  if (words.length) params.set("q", words.length === 1 ? words[0].replace(/^"(.*)"$/s, "$1") : words.join(" "));
+    if (!QUALIFIERS.includes(nameOf(parameter))) return whole;
+    params.set(parameter, (VALUES[parameter] ?? String)(plain(value)));
+    return "";
+  });
+  if (rest.trim()) params.set("q", plain(rest.trim()));
   return params;
 }
+
+const plain = (text) => text.replace(/^"([^"]*)"$/, "$1");
 
 const VALUES = {
   after: timeOf, before: timeOf, state: (text) => text.split(",").map((one) => ALIKE.get(one) ?? one).join(","),
@@ -55,7 +58,8 @@ function timeOf(text) {
 /** The text that paramsOf would make these of. */
 export function textOf(params) {
   const parts = tokensOf(params).map(([name, , value]) => `${name}:${/[\s"]/.test(value) ? `"${value}"` : value}`);
-  return [...parts, params.get("q") ?? ""].join(" ").trim();
+  const q = params.get("q") ?? "";
+  return [...parts, !q || paramsOf(q).get("q") === q ? q : `"${q}"`].join(" ").trim();
 }
 
 /** The qualifiers that are set: [name, parameter, value]. */
@@ -77,7 +81,16 @@ export async function hashOf(text, { isQueue, hasRequests }) {
     const { items } = await get(`api/schedules?name=${text}`).catch(() => ({ items: [] }));
     if (items.some(({ name }) => name === text)) return `#/schedules/${text}`;
   }
-  return `#/jobs?${paramsOf(text)}`;
+  const params = paramsOf(text);
+  if (params.has("worker")) params.set("worker", await workerLike(params.get("worker")));
+  return `#/jobs?${params}`;
+}
+
+/** The id of the one worker, there or gone within a day, that has this part of an id, or this pid; else the part. */
+async function workerLike(part) {
+  const { items, gone } = await get("api/workers").catch(() => ({ items: [], gone: [] }));
+  const found = [...items, ...gone].filter(({ id, pid }) => `${id} ${workerOf(id)} ${pid}`.includes(part));
+  return found.length === 1 ? found[0].id : part;
 }
 
 /** Ask for one page of GET /api/jobs after the other, until `limit` jobs are found or all are looked at. After each

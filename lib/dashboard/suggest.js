@@ -16,7 +16,7 @@ const MOST_RECENT = 4; // The qualifiers below them must be seen.
 const KEPT_MS = 60_000;
 const HINTS = {
   queue: "jobs of a queue", state: "dead, ready, active …", type: "jobs of a type", tag: "a tag of theirs",
-  error: "the type of their error", request: "all jobs of a request", worker: "what a worker ran last",
+  error: "their error's type: SMTPRefused", request: "all jobs of a request", worker: "what a worker ran last",
   group: "jobs of a group", schedule: "jobs of a schedule", workflow: "jobs of a workflow", by: "what a job queued",
   id: "the first digits of an id", after: "2h ago, today, 2026-11-30", before: "2h ago, today, 2026-11-30",
 };
@@ -27,6 +27,7 @@ const VALUES = {
   __proto__: null, // The name is what somebody types.
   state: STATES, after: TIMES, before: TIMES,
   type: () => get("api/types").then(({ items }) => names(items, "name")),
+  worker: () => get("api/workers").then(({ items }) => names(items, "id")),
   error: () => get("api/errors?window=24h&merged=true&limit=200").then(({ items }) => names(items, "type")),
 };
 

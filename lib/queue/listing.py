@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from lib.ids import ID_DIGITS, request_mark
 from lib.jobs.job import JobRecord
-from lib.jobs.sought import folded, shows
+from lib.jobs.sought import lua_text, shows
 from lib.jobs.spec import early_in_spec
 from lib.jobs.state import FINISHED
 from lib.json_text import to_json
@@ -205,7 +205,7 @@ class Wanted(NamedTuple):
         states = "" if self.states == (by,) else ",".join(self.states)
         bounds = ["" if ms is None else ms for ms in (self._begin_ms, self.before_ms)]
         error_begin = "" if self.error is None else f'{{"type":{to_json(self.error)}'
-        sought = "" if self.sought is None else folded(self.sought)
+        sought = "" if self.sought is None else lua_text(self.sought)
         most_bytes = MOST_RECORD_BYTES if self.sought is None else MOST_SOUGHT_BYTES
         mark = "" if self.request_id is None else request_mark(self.request_id)
         most_seen, most_into = most or self.most_looked_at(walk.order), self._most_looked_into

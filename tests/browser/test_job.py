@@ -145,16 +145,30 @@ class JobPage(BrowserCase):
     def test_a_dead_job_is_run_again_by_the_keyboard_to_its_effect(self) -> None:
         job_id, flag = self.dead_job()
         tab = self.opened(f"#/jobs/{job_id}")
-        tab.wait_for("[data-act=retry]", "Retry now")
+        tab.wait_for("[data-act=retry]", "Run again")
         flag.touch()
         tab.press("r")
         tab.wait_for("dialog", "The job becomes ready in default.")
         tab.press("Enter")
 
-        tab.wait_for(".verdict", "Completed on the first attempt")
+        tab.wait_for(".verdict", "Completed after it was run again by hand; 1 attempt had failed before.")
         self.assertEqual("completed", self.state(job_id))
         self.assertEqual(0, tab.count("dialog"))
         self.assertEqual([], tab.complaints)
+
+    def test_the_payload_stands_above_the_attempts_and_of_a_dead_job_above_all_beside_its_error(self) -> None:
+        job_id, flag = self.dead_job()
+        tab = self.opened(f"#/jobs/{job_id}")
+        panels = "[...document.querySelectorAll('main section.panel')].map(one => one.ariaLabel).join()"
+        tab.until(f"{panels} === 'Error,Payload,What happened,Attempts,Log,About'")
+        tab.resize(390, 844)
+        top = "document.querySelector('[aria-label={}]').getBoundingClientRect().top"
+        self.assertLess(tab.js(top.format("Payload")), tab.js(top.format("Attempts")))
+        self.fit(tab)
+        flag.touch()
+        self.server.request("POST", f"/api/jobs/{job_id}/retry")
+
+        tab.until(f"{panels} === 'What happened,Payload,Result,Attempts,Log,About'")
 
     def test_the_curl_of_an_action_does_the_same(self) -> None:
         job_id, flag = self.dead_job()
@@ -201,7 +215,7 @@ class JobPage(BrowserCase):
         tab.wait_for(".fit", "can't be changed by a text")
         tab.js("location.hash = '#/jobs?tag=sweep&state=dead'")
         tab.click(".fit [data-act=redrive]")
-        tab.wait_for("dialog .main:not([disabled])", "Redrive 3")
+        tab.wait_for("dialog .main:not([disabled])", "Run 3 again")
         tab.wait_for("dialog", "3 dead jobs in 2 queues with tag sweep will run again, the first to die first.")
         self.assertEqual(3, tab.count("dialog .link"))
         self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
@@ -223,7 +237,7 @@ class JobPage(BrowserCase):
         tab.js("document.querySelector('.errors tr[data-key*=ValueError] [data-act=redrive]').focus()")
         tab.press("Enter")
         tab.wait_for("dialog", "1 dead job of default with type fail, error ValueError will run again")
-        tab.wait_for("dialog .main:focus", "Redrive 1")
+        tab.wait_for("dialog .main:focus", "Run 1 again")
         tab.press("Enter")
         tab.wait_for("dialog [role=status]", "1 job will run again.")
         wait_until(lambda: self.dead() == 1, "it is dead again")
@@ -232,7 +246,7 @@ class JobPage(BrowserCase):
         tab.press("Enter")
         tab.click(".fit [data-act=delete]")
         tab.click("dialog .danger:not([disabled])")
-        tab.wait_for("dialog [role=status]", "1 job is deleted.")
+        tab.wait_for("dialog [role=status]", "Deleted: 1 job.")
         tab.wait_for(".hollow", "No job fits")
         self.assertEqual(0, self.dead())
         self.assertEqual([], tab.complaints)
@@ -247,7 +261,7 @@ class JobPage(BrowserCase):
             tab.click("dialog .danger:not([disabled])")
             for count in (2, 3, 4):
                 self.take_three(sweeps, count)
-            tab.wait_for("dialog [role=status]", "7 jobs are cancelled.")
+            tab.wait_for("dialog [role=status]", "Cancelled: 7 jobs.")
 
         self.assertEqual({"cancelled"}, {self.state(job_id) for job_id in ids})
         self.assertEqual([], tab.complaints)

@@ -198,12 +198,12 @@ class QueuePages(BrowserCase):
             tab.until(f"{marks} === '{words}'")
         tab.wait_for(".err", "FileNotFoundError")
         flag.touch()
-        tab.tab_to("Redrive…")
+        tab.tab_to("Run dead again…")
         tab.press("Enter")
-        tab.wait_for("dialog .main", "Redrive 3")
+        tab.wait_for("dialog .main", "Run 3 again")
         tab.wait_for("dialog", "3 dead jobs of email will run again")
         self.fit(tab)
-        tab.tab_to("Redrive 3")
+        tab.tab_to("Run 3 again")
         tab.press("Enter")
         tab.wait_for("dialog [role=status]", "3 jobs will run again.")
         wait_until(lambda: self.queue("email")["totals_by_type"]["when_there"].get("completed") == 3, "they run")
@@ -216,7 +216,7 @@ class QueuePages(BrowserCase):
         self.assertEqual("Close", tab.focused())
         tab.press("Enter")
         tab.until("!document.querySelector('dialog')")
-        self.assertEqual("Redrive…", tab.focused(), "the focus is given back")
+        self.assertEqual("Run dead again…", tab.focused(), "the focus is given back")
 
         flag.unlink()
         self.die(1, str(flag))
@@ -229,7 +229,7 @@ class QueuePages(BrowserCase):
         tab.click(".head .danger")
         tab.wait_for("dialog .danger", "Delete 1")
         tab.click("dialog .danger")
-        tab.wait_for("dialog [role=status]", "1 job is deleted.")
+        tab.wait_for("dialog [role=status]", "Deleted: 1 job.")
         tab.press("Escape")
         self.assertEqual(0, self.queue("email")["counts"]["dead"])
         tab.until("[...document.querySelectorAll('.counts .pair')].some(one => one.textContent === 'dead0')")
@@ -273,13 +273,19 @@ class QueuePages(BrowserCase):
             ((runner, about),) = self.redis.client.hgetall("wb:{slow}:workers").items()
             older = json.dumps({**json.loads(about), "version": "0.2.9"})
             self.redis.client.hset("wb:{slow}:workers", runner, older)
-            self.post("sleep", {"until": str(flag)}, queue="slow")
-            tab = self.opened("#/workers")
+            job_id = self.post("sleep", {"until": str(flag)}, queue="slow")
+            host, _, own = runner.decode().partition(".")
+            name = f"{host} · {own}"
+            tab = self.opened(f"#/jobs/{job_id}")
+            tab.wait_for(".tries", name)
+            tab.wait_for(".facts", name)
+            tab.js("location.hash = '#/workers'")
             tab.wait_for(".workers", "slow 2")
             tab.wait_for(".workers .run", "sleep")
             tab.wait_for(".alert", "0.2.9 on ")
             tab.wait_for("main .soft", "2 runners on 1 host")
-            row = f"[...document.querySelectorAll('tbody')].find(one => one.textContent.startsWith('{pid}'))"
+            row = f"[...document.querySelectorAll('tbody')].find(one => one.textContent.startsWith('{name}'))"
+            self.assertIn(f"process {pid}", tab.js(f"{row}.textContent"))
             tab.until(f"{row}?.querySelector('[data-label=jobs]').textContent === '1 of 2'")
             other.signal(signal.SIGTERM)
             tab.until(f"{row}.querySelector('.pill')?.textContent === 'draining'")
@@ -288,7 +294,7 @@ class QueuePages(BrowserCase):
             self.fit(tab)
 
             flag.touch()
-            tab.wait_for("[aria-label='Gone within a day']", f"· {pid} left")
+            tab.wait_for("[aria-label='Gone within a day']", f"{name} left")
             tab.wait_for("main .soft", "1 runner on 1 host")
             self.assertEqual(0, tab.count(".alert"))
 
@@ -300,19 +306,21 @@ class NoWorker(BrowserCase):
         about = {"JOB_MODULES": MODULES, "WORKER_QUEUES": "slow=2", "LEASE_S": 2}
         with Worker(self.redis.url, **about) as killed:
             (pid,) = killed.runner_pids()
+            ((runner, _),) = self.redis.client.hgetall("wb:{slow}:workers").items()
+            own = runner.decode().partition(".")[2]
             tab = self.opened("#/workers")
             tab.wait_for(".workers", "slow 2")
             for stop in (signal.SIGSTOP, signal.SIGKILL):  # None of them sees another one end.
                 for one in (killed.pid, pid):
                     os.kill(one, stop)
         gone = "[aria-label='Silent, or gone within a day']"
-        tab.wait_for(gone, f"· {pid} silent: no worker has noticed")
-        tab.wait_for(gone, "what it runs goes back to slow once a worker is there")
+        tab.wait_for(gone, f"· {own} silent: no worker has noticed")
+        tab.wait_for(gone, "its jobs go back to their queues once a worker is there")
         tab.wait_for("main h3", "No worker is there")
         self.fit(tab)
 
         with Worker(self.redis.url, **about):
-            tab.wait_for("[aria-label='Gone within a day']", f"· {pid} its heartbeats stopped")
+            tab.wait_for("[aria-label='Gone within a day']", f"· {own} its heartbeats stopped")
         self.assertEqual([], tab.complaints)
 
 

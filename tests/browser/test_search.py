@@ -71,6 +71,31 @@ class Search(BrowserCase):
         tab.wait_for("[role=option]:last-child", "before:")
         self.assertEqual([], tab.complaints)
 
+    def test_what_a_row_shows_is_found_and_what_is_in_quotes_is_left_as_it_is(self) -> None:
+        tab = self.opened("#/jobs")
+        (worker,) = self.server.request("GET", "/api/workers")[1]["items"]
+        for text, count, becomes in (
+            ("until: /NOWHERE", 1, None),
+            ('"subject":"Order 4711"', 2, None),
+            ("order 4711 type:echo", 2, "type:echo order 4711"),
+            ("request_id:order-4711", 2, "request:order-4711"),
+            (f"type:echo worker:{worker['pid']}", 2, f"type:echo worker:{worker['id']}"),
+            ('"state:dead"', 0, None),
+        ):
+            with self.subTest(text):
+                self.searched(tab, text)
+                tab.until("!document.querySelector('[aria-busy]')")
+                self.until_rows(tab, count)
+                self.assertEqual(becomes or text, tab.js("document.getElementById('find').value"))
+        for text, told in (
+            ("-state:dead", "-state: is no word of the search, but text. Its words are queue: state:"),
+            ("error:550", "its message is found by its text alone"),
+            ("worker:nobody", "A worker's id is meant"),
+        ):
+            self.searched(tab, text)
+            tab.wait_for(".hollow", told)
+        self.assertEqual([], tab.complaints)
+
     def test_an_id_opens_the_job_and_a_refusal_is_told(self) -> None:
         tab = self.opened("#/jobs")
         self.searched(tab, self.mail)
@@ -149,12 +174,30 @@ class Search(BrowserCase):
         for _ in doomed:  # The other tests count on them.
             self.post("noop", {}, delay_s=9000)
 
+    def test_a_click_anywhere_in_a_row_opens_it_but_not_on_its_box_nor_while_text_is_selected(self) -> None:
+        tab = self.opened("#/jobs?queue=default&state=completed")
+        row = f"[data-id='{self.mail}']"
+        for cell in (".st", ".id", "td:nth-child(5)", "td:last-child"):
+            tab.click(f"{row} {cell}")
+            tab.until(f"location.hash === '#/jobs/{self.mail}'")
+            tab.js("history.back()")
+            tab.wait_for(row)
+        tab.click(f"{row} .box")
+        tab.wait_for(".bulk", "1 chosen")
+        tab.js(f"getSelection().selectAllChildren(document.querySelector(`{row} .id`))")
+        tab.js(f"document.querySelector(`{row} .st`).click()")
+        self.assertEqual("#/jobs?queue=default&state=completed", tab.js("location.hash"))
+        tab.js("getSelection().empty(), location.hash = '#/queues'")
+        tab.click(".queues tbody tr td:last-child")
+        tab.wait_for("h1", "default")
+        self.assertEqual([], tab.complaints)
+
     def test_what_is_typed_is_completed_by_keys_and_the_last_searches_come_again(self) -> None:
         tab = self.opened("#/jobs")
         tab.wait_for("#live", "Live")
         tab.press("/")
         tab.wait_for("[role=option]", "queue:")
-        for typed, at, offered in (("def", 1, "queue:default"), ("state:de", 2, "state:dead"), ("ec", 1, "type:echo")):
+        for typed, at, offered in (("def", 1, "queue:default"), ("state:de", 1, "state:dead"), ("ec", 1, "type:echo")):
             tab.type(typed)
             tab.wait_for(f"[role=option]:nth-child({at})", offered)
             for _ in range(at):
@@ -184,6 +227,8 @@ class Search(BrowserCase):
         first, second = (self.post("noop", {}, queue="email", delay_s=3600) for _ in range(2))
         tab = self.opened("#/jobs?queue=email", width=390, height=844)
         self.until_rows(tab, 2)
+        dead = "[...document.querySelectorAll('.states a')].find(one => one.textContent.startsWith('Dead'))"
+        self.assertLess(tab.js(f"{dead}.getBoundingClientRect().right"), 390)  # It is seen without a swipe.
         tab.click(f"[data-id='{first}'] .box")
         tab.wait_for(".bulk", "1 chosen")
         self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))

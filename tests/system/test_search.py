@@ -68,6 +68,15 @@ class Sought(SearchCase):
         self.assertEqual(1, len(self.page(q="MAILBOX of ann")["items"]))
         self.assertEqual(0, len(self.page(q="hunter2")["items"]))
 
+    def test_a_field_as_a_row_shows_it_and_letters_of_other_alphabets(self) -> None:
+        job_id = self.post({"mail_no": 4711, "to": "Jürgen", "city": "МОСКВА", "note": "x" * 40 + "ü" * 40})
+        texts = ("mail_no: 4711", '"mail_no":4711', "to: jürg", "JÜRGEN", "Москва", "city: москва")
+
+        for text in (*texts, "city:МОС", "x" * 40 + "Ü" * 40):
+            self.assertEqual([job_id], [one["id"] for one in self.page(q=text)["items"]], text)
+        for text in ("mail_no: 711", "JURGEN", "to: ürgen", "x" * 40 + "ü" * 41):
+            self.assertEqual([], self.page(q=text)["items"], text)
+
     def test_with_other_filters(self) -> None:
         first, _ = self.post({"a": "needle"}, tags=["eu"]), self.post({"a": "needle"})
 
@@ -100,6 +109,8 @@ class Oracle(SearchCase):
             ('"password":"hunter2', '"password":"hunterx'),
             ('"api_key":4', '"api_key":5'),
             ("bearer h", "bearer x"),
+            ("password: hunter2", "password: hunterx"),
+            ("api_key: 4711", "api_key: 4712"),
             ("token=tok-b", "token=tok-c"),
             ("********", "*******x"),
         )

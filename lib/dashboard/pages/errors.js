@@ -110,7 +110,7 @@ class Errors {
     const filter = filterOf({ dead, job_type, type });
     const act = () => sweep(frame, "redrive", { queues: queue ? [queue] : null, filter }, this.again);
     const redrive = dead > 0 && job_type &&
-      button("Redrive these…", { kind: "tiny", "data-act": "redrive", on: { click: act } });
+      button("Run these again…", { kind: "tiny", "data-act": "redrive", on: { click: act } });
     return h("tr", { class: "go", "data-key": key },
       h("td", { class: "full" }, h("div", { class: "cut" }, name, place), this._messages(group)),
       h("td", { class: "wide-only extra" }, spark(line, { label, kind: dead ? "dead" : "", height: 24, width: 120 })),

@@ -1,4 +1,4 @@
-// #/jobs/<id>: how the job is, in a sentence; what happened; its attempts, log, payload, and what came of it. Each
+// #/jobs/<id>: how the job is, in a sentence; what happened; its payload, what came of it, attempts and log. Each
 // transition is a message of the stream, after which it is read anew; while it runs, it and its log every 2 s.
 
 import { actionsOf, ask, curlOf, editOf, hasEnded, showCurl } from "../actions.js";
@@ -45,8 +45,8 @@ class JobPage {
     this.outcome = h("div", {});
     const facts = panel("About", null, this.about);
     const left = h("div", { class: "stack" }, this.attempts.element, this.log.element);
-    this.rest = h("div", { class: "stack", hidden: true }, this.fall.element, h("div", { class: "split" }, left, facts),
-      (this.halves = h("div", { class: "halves" }, this.payload)));
+    this.halves = h("div", { class: "halves" });
+    this.rest = h("div", { class: "stack", hidden: true }, h("div", { class: "split" }, left, facts));
     this.loading = ghosts(6, "panel");
     const head = h("div", { class: "head" }, h("div", {}, this.crumbs, this.title, this.gist), this.buttons);
     this.element = h("div", { class: "stack" }, head, this.verdict, this.loading, this.rest);
@@ -89,9 +89,12 @@ class JobPage {
     this.about.replaceChildren(...about(job, frame));
     if (isFirst) this.payload.replaceChildren(data("Payload", exact.payload));
     this.outcome.replaceChildren(outcome(job, exact));
-    // Who opens a dead job wants to know what went wrong: that comes before how it went.
-    if (job.state === "dead") this.rest.prepend(this.outcome);
-    else this.halves.append(this.outcome);
+    // Who opens a dead job wants to know what went wrong, and with what: that comes before how it went.
+    if (isFirst || (job.state === "dead") !== (this.job.state === "dead")) {
+      const turned = (parts) => (job.state === "dead" ? parts.reverse() : parts);
+      this.halves.append(...turned([this.payload, this.outcome]));
+      this.rest.prepend(...turned([this.fall.element, this.halves]));
+    }
     this.loading.remove();
     this.rest.hidden = this.verdict.hidden = false;
     this.log.tell(job);

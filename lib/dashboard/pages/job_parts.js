@@ -41,6 +41,13 @@ const SILENT = /its worker (is gone|was last heard of (?!\d\.))/;
 
 const SENTENCES = {
   completed({ attempts, created_at, finished_at: end, history }) {
+    const isAgain = history.slice(0, -1).some(({ outcome, attempt }, i) =>
+      hasEnded({ state: outcome }) || (outcome === "retried" && history[i + 1].attempt <= attempt));
+    if (isAgain) {
+      const failed = history.filter(({ outcome }) => /retried|dead|crashed/.test(outcome)).length;
+      const before = failed ? `; ${plural(failed, "attempt")} had failed before` : "";
+      return { strong: `Completed after it was run again by hand${before}.`, text: "" };
+    }
     const took_s = apart_s(created_at, end);
     const worked_s = sum(history.map((one) => Math.max(0, apart_s(one.started_at, one.finished_at) || 0)));
     const idle_s = took_s - worked_s;

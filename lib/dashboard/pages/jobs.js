@@ -6,7 +6,7 @@ import {
   button, capital, ghosts, h, heads, hollow, icon, Newer, number, plural, progressBar, put, setText, sum, trouble,
   turnsOf, visible,
 } from "../kit.js";
-import { pagesOf, REQUEST_ID, STATES, textOf, tokensOf } from "../search.js";
+import { pagesOf, REQUEST_ID, STATES, textOf, tokensOf, WORDS } from "../search.js";
 import { Bulk, Row, WHEN } from "./jobs_rows.js";
 
 const LIMIT = 50;
@@ -21,6 +21,13 @@ const NO_FILTERS = {
   __proto__: null,
   q: "All that fit can't be changed by a text: it may stand in more jobs than you mean. Take it away, or choose rows.",
   id: "All that fit can't be changed by the begin of an id. Take it away, or choose rows.",
+};
+/** What helps whose search by one of these found nothing. */
+const HELP = {
+  __proto__: null,
+  q: "An id is found by its first 12 digits, words as they stand together.",
+  error: "An error's type is meant, as SMTPRefused; its message is found by its text alone.",
+  worker: "A worker's id is meant, or a part that one alone has of those in Workers.",
 };
 const ORDERS = {
   __proto__: null,
@@ -108,9 +115,9 @@ class Jobs {
     const isOffered = frame.can("admin") && (state ? acts.length || state.includes(",") : this.isFiltered);
     if (!isOffered) return null;
     const verbs = acts.map((name) => {
-      const kind = `tiny ${name === "redrive" ? "" : "danger"}`;
-      const on = { click: () => this._sweep(name) };
-      return button(`${capital(name)} all that fit…`, { kind, "data-act": name, on });
+      const label = name === "redrive" ? "Run all that fit again…" : `${capital(name)} all that fit…`;
+      const kind = name === "redrive" ? "tiny" : "tiny danger";
+      return button(label, { kind, "data-act": name, on: { click: () => this._sweep(name) } });
     });
     const taken = [...query.keys()].find((name) => NO_FILTERS[name]);
     const why = !acts.length ? "To change all that fit, choose one state." : NO_FILTERS[taken];
@@ -204,8 +211,10 @@ class Jobs {
     const [name, parameter] = this.query.has("q") ? ["the text", "q"] : (tokens.at(-1) ?? []);
     const less = name && button(`Without ${name}`, { kind: "tiny", href: this.hashWith({ [parameter]: null }) });
     const title = tokens.length || this.isFiltered ? "No job fits" : "There are no jobs";
-    const how = this.query.has("q") ? " An id is found by its first 12 digits, words as they stand together." : "";
-    return hollow("inbox", title, `A job that has ended is kept for a time only.${how}`, less);
+    const [odd] = /(?<!\S)-?[a-z_]+:(?=[^\s/])/.exec(this.query.get("q")) ?? [];
+    const isNone = odd && !WORDS.includes(odd);
+    const how = isNone ? `${odd} is no word of the search, but text. Its words are ${WORDS}` : (HELP[parameter] ?? "");
+    return hollow("inbox", title, `A job that has ended is kept for a time only. ${how}`, less);
   }
 
   _replace(found) {

@@ -8,7 +8,7 @@ import {
 import { STATES } from "../search.js";
 import { thing, Tiles } from "./overview.js";
 import { badges, Failing } from "./overview_lists.js";
-import { limit, pause, sweep } from "./queue_acts.js";
+import { Limits, pause, sweep } from "./queue_acts.js";
 import { Throughput } from "./throughput.js";
 import { troubleOf } from "./verdict.js";
 
@@ -55,7 +55,7 @@ class Queue {
     const all = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/queues", {}, "Queues"));
     const title = h("h1", { class: "titled" }, visible(name), this.badge);
     const changed = (now) => this._changed(now);
-    const change = frame.can("admin") && this._act("Change…", () => limit(frame, this.queue, changed));
+    const change = frame.can("admin") && this._act("Change…", () => new Limits(frame, this.queue, changed));
     const side = [
       panel("Jobs now", null, this.counts),
       panel("Limits", change && h("div", { class: "acts" }, change), this.limits),
@@ -92,7 +92,7 @@ class Queue {
     this.pause = this._act("Pause", toggle, "");
     this.keys = { p: ["pause or resume the queue", toggle] };
     const dead = { queues: [name], filter: { state: "dead" } };
-    this.redrive = this._act("Redrive…", () => sweep(frame, "redrive", dead, again), "");
+    this.redrive = this._act("Run dead again…", () => sweep(frame, "redrive", dead, again), "");
     this.purge = this._act("Delete dead…", () => sweep(frame, "delete", dead, again), "danger");
     return h("div", { class: "acts" }, this.pause, this.redrive, this.purge);
   }

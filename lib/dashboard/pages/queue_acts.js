@@ -1,4 +1,4 @@
-// What one does with queues: one is paused, or goes on, or gets limits, and all jobs that fit a filter run again, are
+// What one does with queues: one is paused, or goes on; its limits are set; all jobs that fit a filter are run again,
 // deleted or cancelled.
 
 import { Ask, ask, curlOf, curlOfEach, field } from "../actions.js";
@@ -8,19 +8,19 @@ import { clockWithSeconds, h, now_ms, number, plural, progressBar, put, setText,
 const FIRST = { dead: "to die", cancelled: "to be cancelled" };
 const SWEEPS = {
   redrive: {
-    verb: "Redrive", path: "redrive", done: "redriven",
-    says: (jobs, state) => `${jobs} will run again, the first ${FIRST[state]} first.`,
+    verb: (jobs) => `Run ${jobs} again`, path: "redrive", done: "redriven",
+    says: (jobs, state) => `${jobs} will run again, the first ${FIRST[state]} first. The API calls it redrive.`,
     did: (jobs) => `${jobs} will run again.`,
   },
   delete: {
-    verb: "Delete", path: "purge", done: "deleted", kind: "danger",
+    verb: (jobs) => `Delete ${jobs}`, path: "purge", done: "deleted", kind: "danger",
     says: (jobs) => `${jobs} will be deleted, payloads, errors and all. Nothing brings them back.`,
-    did: (jobs) => `${jobs} ${jobs.startsWith("1 ") ? "is" : "are"} deleted.`,
+    did: (jobs) => `Deleted: ${jobs}.`,
   },
   cancel: {
-    verb: "Cancel", path: "purge", done: "cancelled", kind: "danger",
+    verb: (jobs) => `Cancel ${jobs}`, path: "purge", done: "cancelled", kind: "danger",
     says: (jobs) => `${jobs} will not run any more. Jobs that wait for them are told.`,
-    did: (jobs) => `${jobs} ${jobs.startsWith("1 ") ? "is" : "are"} cancelled.`,
+    did: (jobs) => `Cancelled: ${jobs}.`,
   },
 };
 const SAMPLED = 3;
@@ -41,8 +41,8 @@ class Sweep {
     this.sentence = h("p", { "aria-live": "polite" }, "Counting…");
     this.sample = h("div", { class: "small soft" });
     this.bar = h("div", {});
-    const about = { title: `${kind.verb} ${filter.state} jobs`, label: kind.verb, kind: kind.kind };
-    this.ask = new Ask(frame, about, this.sentence, this.sample);
+    const title = kind.verb(`${filter.state} jobs`);
+    this.ask = new Ask(frame, { title, kind: kind.kind }, this.sentence, this.sample);
     this.ask.act = () => this.act();
     this.ask.told.before(this.bar);
   }
@@ -74,7 +74,7 @@ class Sweep {
     this.matched = found.isMore ? null : found.matched;
     const count = number(found.matched) + (found.isMore ? " or more" : "");
     this._tell(found, count);
-    setText(ask.does, `${kind.verb} ${count}`);
+    setText(ask.does, kind.verb(count));
     ask.does.disabled = !found.matched;
     if (found.matched && !kind.kind) ask.does.focus();
   }
@@ -155,13 +155,9 @@ export function pause(frame, { name, paused }, changed) {
   });
 }
 
-/** Set the limits of all jobs of a queue together, and those that each of its groups has. queue: as the API shows it.
- * changed(queue): as it is then. */
-export function limit(frame, queue, changed) {
-  return new Limits(frame, queue, changed);
-}
-
-class Limits {
+/** The dialog of a queue's limits: those of all its jobs together, and those that each of its groups has. queue: as
+ * the API shows it. changed(queue): as it is then. */
+export class Limits {
   constructor(frame, queue, changed) {
     Object.assign(this, { frame, queue, changed, path: `api/queues/${queue.name}` });
     /** Where the API's pointers lead: "/groups/rate/limit" -> the field. */

@@ -96,8 +96,8 @@ class Workers {
     const cell = (label, value, kind = "") => h("td", { class: `n ${kind}`, "data-label": label }, value);
     const isOther = version !== this.version;
     return h("tbody", { "data-runner": id }, h("tr", {},
-      h("td", { class: "full", title: id }, h("strong", {}, visible(pid ?? id)), " ",
-        h("span", { class: "small faint wide-only" }, visible(id)), " ", badge, served),
+      h("td", { class: "full", title: id }, h("strong", {}, visible(workerOf(id))), " ",
+        pid && h("span", { class: "small faint wide-only" }, `process ${pid}`), " ", badge, served),
       cell("jobs", may ? `${active} of ${may}` : number(active), active ? "" : "zero"),
       cell("memory", rss_bytes == null ? "–" : bytes(rss_bytes)),
       cell("last beat", seconds(age_s)),
@@ -134,14 +134,14 @@ class Workers {
     if (text === this.told) return;
     this.told = text;
     this.gone.hidden = !gone.length;
-    const row = ({ id, host, pid, how, jobs_returned: returned, ended_at, queues }) => {
+    const row = ({ id, pid, how, jobs_returned: returned, ended_at }) => {
       const why = h("span", { class: how === "left" ? "faint" : "retried" }, HOW[how] ?? how ?? "gone");
       const isSilent = how === "silent";
-      const went = returned ? ` · ${plural(returned, "job")} went back to ${queues.join(", ")}` : "";
-      const back = isSilent ? ` · what it runs goes back to ${queues.join(", ")} once a worker is there` : went;
+      const went = returned && ` · back in their queues: ${plural(returned, "job")}`;
+      const back = isSilent ? " · its jobs go back to their queues once a worker is there" : went || "";
       const at = isSilent ? ["last beat ", when(ended_at, clockOrDay(ended_at))] : when(ended_at);
-      return h("li", { title: id }, h("strong", {}, visible(host && pid ? `${host} · ${pid}` : workerOf(id))), " ", why,
-        h("p", { class: "small soft" }, at, visible(` · ${id}${back}`)));
+      return h("li", { title: id }, h("strong", {}, visible(workerOf(id))), " ", why,
+        h("p", { class: "small soft" }, at, pid && ` · process ${pid}`, back));
     };
     const title = gone.some(({ how }) => how === "silent") ? "Silent, or gone within a day" : "Gone within a day";
     this.gone.replaceChildren(panel(title, null, h("ul", { class: "list" }, gone.map(row))));

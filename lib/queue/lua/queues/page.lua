@@ -10,9 +10,9 @@
 --      no bound  13 what the job's error begins with, as '{"type":"ValueError"', or ''  14 the four digits in which
 --      the ids of a request's jobs end (lib/ids.py), or ''  15 '1': the job at the place is one of the next, or ''
 --      16 states in whose lists all jobs stand that are wanted (parts/few_jobs.lua), or ''  17 the runner that claimed
---      the job last, or ''  18 a text that must stand in the spec or in the error, its A-Z as a-z, or ''
---      19 the first of the 32 digits of the ids that are wanted, or ''  20… texts that must stand in the spec's first
---      2 KB, as '"type":"email"'
+--      the job last, or ''  18 a text that must stand in the spec or in the error, its A-Z as a-z, a pattern if its
+--      first byte is 1, or ''  19 the first of the 32 digits of the ids that are wanted, or ''  20… texts that must
+--      stand in the spec's first 2 KB, as '"type":"email"'
 -- RETURNS {'many'}: so many groups wait, or jobs run, that this order can't be told
 --      | {id and score of the last job looked at where there are more behind it, or '' and '', how many jobs stand
 --      before the first one that was looked at, how many were looked at, how many there are, id, score, id, score …}
@@ -32,6 +32,8 @@ local HEAD_BYTES, MOST_OF_ONE_MS, STEP, TEXTS_FROM = 2048, 10000, 500, 20
 local DIGITS, is_by_id = 32, mark ~= '' or first ~= ''
 local is_bounded, sub, byte, find, lower = begin_ms or end_ms, string.sub, string.byte, string.find, string.lower
 local SEVEN = 55 -- the byte of '7'
+local is_plain = byte(sought) ~= 1
+if not is_plain then sought = sub(sought, 2) end
 
 -- The fields that are read of each job; place_of: the place of each among them.
 local needed, place_of = {}, {}
@@ -64,7 +66,7 @@ local function has_texts(spec)
 end
 
 local function has_what_is_sought(text)
-  return find(lower(text), sought, 1, true) ~= nil
+  return find(lower(text), sought, 1, is_plain) ~= nil
 end
 
 local function has_what_is_asked(job_id)
