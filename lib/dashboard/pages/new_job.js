@@ -75,7 +75,7 @@ class JobForm {
     this.told = h("div", { class: "told form" });
     const type = this.id ? this._fillChange() : this._fillNew();
     const source = this.id ?? this.like;
-    const back = button("Leave it", { href: source ? `#/jobs/${source}` : "#/jobs" });
+    const back = button("Back", { href: source ? `#/jobs/${source}` : "#/jobs" });
     this.send = button(this.id ? "Change the job" : "Post the job", { kind: "main", type: "submit" });
     const payload = h("section", { class: "panel", "aria-label": "Payload" },
       h("header", {}, h("h2", {}, "Payload"), this.payload.tabs), h("div", { class: "pad" }, this.payload.element));

@@ -107,7 +107,7 @@ class Editor {
       at.owner.row);
     this.save = button("Save", { kind: "main", type: "submit" });
     const curl = button("As curl", { glyph: "copy", on: { click: () => this._tellCurl() } });
-    const back = button("Leave it", { href: this.name ? hashOf(this.name) : "#/schedules" });
+    const back = button("Back", { href: this.name ? hashOf(this.name) : "#/schedules" });
     const form = h("form", { class: "stack", novalidate: true, on: { submit: (event) => this._submit(event) } },
       h("div", { class: "halves" }, when, what), rules, this.told, h("div", { class: "acts" }, this.save, back, curl));
     this.place.replaceWith(form);
