@@ -1,7 +1,7 @@
 // What changes a job: each is a dialog that says in words what will happen, has the same as curl, and one button.
 
 import { call } from "./api.js";
-import { button, copier, escaped, h, put, quoted, setText, showDialog, visible } from "./kit.js";
+import { button, copier, escaped, h, hearHalf, put, quoted, setText, showDialog, visible } from "./kit.js";
 
 /** A request as curl; $KEY stands for the key, which is not shown. path: "api/jobs", below the page. body: as text.
  * headers: more fields of it. */
@@ -94,7 +94,7 @@ export function field(id, label, input, ...rest) {
       rest.filter((part) => typeof part !== "string")),
     isWrong: false,
     say: (text) => setText(hint, text),
-    /** What is wrong with it; an empty list: nothing. */
+    /** What is wrong with it; an empty list: nothing */
     fault(texts) {
       one.isWrong = texts.length > 0;
       put(wrong, texts.map((text) => h("span", { class: "block" }, visible(text))));
@@ -102,6 +102,7 @@ export function field(id, label, input, ...rest) {
       else input.removeAttribute("aria-invalid");
     },
   };
+  hearHalf(input, () => one.fault([]));
   const text = rest.find((part) => typeof part === "string");
   if (text !== undefined) one.say(text);
   return one;

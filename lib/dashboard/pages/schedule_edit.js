@@ -8,7 +8,7 @@ import { curlOf, problemBox, showCurl } from "../actions.js";
 import { call, get, getText } from "../api.js";
 import { focusFault, PayloadForm } from "../form.js";
 import { MASK, parse, wears, WORN } from "../json.js";
-import { button, capital, ghosts, h, hollow, icon, panel, put, setText, trouble, visible } from "../kit.js";
+import { button, capital, ghosts, h, halfOf, hollow, icon, panel, put, setText, trouble, visible } from "../kit.js";
 import { firstOf, masksIn, sampleOf } from "../schema.js";
 import { field, Preview, select, setTime, timesOf } from "./schedule_fields.js";
 import { hashOf, pathOf, ZONE } from "./schedule_parts.js";
@@ -165,7 +165,7 @@ class Editor {
     return type?.payload_schema ?? {};
   }
 
-  /** The body of the PUT; null where something is wrong, which is told at its field. */
+  /** The body of the PUT; null where something is wrong or half filled, which is told at its field. */
   _wish() {
     const { fields: at } = this;
     const faults = [];
@@ -187,12 +187,13 @@ class Editor {
         payload: payload.faults.length ? null : json(payload.text, PAYLOAD) } }
       : { workflow: json(at.workflow.input.value, "/workflow") };
     faults.push(...this._strayMasks(made));
-    for (const one of Object.values(at)) one.fault([]);
+    for (const one of Object.values(at)) one.fault(halfOf(one.input));
+    const isHalf = Object.values(at).some(({ isWrong }) => isWrong);
     const left = this._tellErrors(this.payload.tell(faults));
     put(this.told, left.map(({ detail }) => h("p", { class: "dead", role: "alert" }, capital(detail))));
     const owner = at.owner.input.value.trim();
     const rules = { overlap: at.overlap.input.value, catch_up: at.missed.input.value };
-    return faults.length ? null : { ...timesOf(at), ...made, ...rules, ...(owner && { owner }) };
+    return isHalf || faults.length ? null : { ...timesOf(at), ...made, ...rules, ...(owner && { owner }) };
   }
 
   /** Masks where the schedule has no secret that the server could keep: they would be sent in place of one. */
@@ -252,7 +253,10 @@ class Editor {
 
   /** What the preview says of the times; nothing where they are right. */
   _tellTimes(errors) {
-    for (const name of ["when", "zone", "jitter", "starts", "ends"]) this.fields[name].fault([]);
+    for (const name of ["when", "zone", "jitter", "starts", "ends"]) {
+      const one = this.fields[name];
+      one.fault(one.isWrong ? halfOf(one.input) : []);
+    }
     this._tellErrors(errors);
   }
 
