@@ -18,8 +18,8 @@ from lib.web.router import Call
 
 HTML, CSS, JS, SVG = "text/html; charset=utf-8", "text/css", "text/javascript", "image/svg+xml"
 KINDS = {".css": CSS, ".js": JS}
-# A comment begins its line; or it ends one, after a blank, and has no quotes in it: then it is no part of a text, for no
-# text ends in another line (test_dashboard_files.py).
+# A comment begins its line; or it ends one, after a blank, and has no quotes in it: then it is no part of a text, for
+# no text ends in another line (test_dashboard_files.py).
 _STAYS = re.compile(rb"""^ *//[^\n]*|^ */\*.*?\*/|^ +| +// [^"'`\n]*$""", re.MULTILINE | re.DOTALL)
 _FOLDER = Path(dashboard.__file__).parent
 _ALL_KINDS = {".html": HTML, ".svg": SVG, **KINDS}

@@ -190,7 +190,7 @@ export const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** What is wrong with a field that is half filled, in a list. The browser gives it out as an empty one. */
 export const halfOf = ({ type, validity }) =>
-  (validity.badInput ? [`This ${type === "number" ? "is no number" : "date is not complete"}`] : []);
+  (validity.badInput ? [`This ${type === "number" ? type : "date"} is not complete`] : []);
 /** heard() is called when a field becomes half filled, and when it is so no more: there may be no `input` then. */
 export function hearHalf(input, heard) {
   let was = 0;
