@@ -55,6 +55,7 @@ class Editor {
     this._make();
     this._fill(text ? parse(text) : { cron: "0 3 * * *", timezone: ZONE, overlap: "skip", catch_up: "one", job: {} });
     if (!name) this._choose();
+    this.known = frame.keep(this.form, this.known);
   }
 
   _make() {
@@ -107,10 +108,10 @@ class Editor {
       at.owner.row);
     this.save = button("Save", { kind: "main", type: "submit" });
     const curl = button("As curl", { glyph: "copy", on: { click: () => this._tellCurl() } });
-    const back = button("Back", { href: this.name ? hashOf(this.name) : "#/schedules" });
-    const form = h("form", { class: "stack", novalidate: true, on: { submit: (event) => this._submit(event) } },
+    const back = this.frame.back(this.name ? hashOf(this.name) : "#/schedules");
+    this.form = h("form", { class: "stack", novalidate: true, on: { submit: (event) => this._submit(event) } },
       h("div", { class: "halves" }, when, what), rules, this.told, h("div", { class: "acts" }, this.save, back, curl));
-    this.place.replaceWith(form);
+    this.place.replaceWith(this.form);
   }
 
   /** exact: a schedule as GET shows one. */
@@ -213,7 +214,7 @@ class Editor {
     try {
       const body = JSON.stringify(wish);
       await call("PUT", pathOf(name), { body, headers: this._match(), signal: this.frame.signal });
-      this.frame.go(hashOf(name));
+      this.frame.leave(hashOf(name));
     } catch (problem) {
       if (!this.frame.signal.aborted) await this._refused(problem, name);
     } finally {
