@@ -17,6 +17,8 @@ const OVERLAPS = { skip: "Skip the run", allow: "Run beside it", queue: "Wait fo
 const CATCH_UPS = { one: "Run once for all of them", none: "Skip what was missed", all: "Run each of the latest 100" };
 const KINDS = { job: "A job", workflow: "A workflow" };
 const WORKFLOW = { name: "letters", jobs: { first: { type: "email", payload: {} } } };
+const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
+const NAMED = "a-z, 0-9, dot, _ and -. ";
 const PAYLOAD = "/job/payload"; // Its form has a field for each of its own.
 /** Where the API's pointers lead: the beginning of a pointer, and the field. The first that fits. */
 const PLACES = [
@@ -32,7 +34,7 @@ export function page(frame, { name = null }) {
 
 class Editor {
   constructor(frame, name) {
-    Object.assign(this, { frame, name, known: null });
+    Object.assign(this, { frame, name, known: null, timeErrors: [] });
     const crumbs = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/schedules", {}, "Schedules"),
       name && [" / ", frame.link(hashOf(name), {}, name)]);
     const title = h("h1", {}, name ? ["Edit ", visible(name)] : "New schedule");
@@ -66,7 +68,7 @@ class Editor {
     const types = Object.fromEntries([...this.types.keys()].map((type) => [type, type]));
     this.fields = {
       name: field("name", "Name", h("input", { ...plain, maxlength: 100, placeholder: "nightly-mail" }),
-        "a-z, 0-9, dot, _ and -. It stays as it is."),
+        `${NAMED}It stays as it is.`),
       when: field("when", "When", h("input", { ...plain, class: "mono", maxlength: 255, on: timed }),
         "Minute hour day month weekday; or a number: seconds between two runs."),
       zone: field("zone", "Time zone", h("input", { ...plain, list: "s-zones", on: timed }), zones),
@@ -190,7 +192,7 @@ class Editor {
     faults.push(...this._strayMasks(made));
     for (const one of Object.values(at)) one.fault(halfOf(one.input));
     const isHalf = Object.values(at).some(({ isWrong }) => isWrong);
-    const left = this._tellErrors(this.payload.tell(faults));
+    const left = this._tellErrors(this.payload.tell([...faults, ...this.timeErrors]));
     put(this.told, left.map(({ detail }) => h("p", { class: "dead", role: "alert" }, capital(detail))));
     const owner = at.owner.input.value.trim();
     const rules = { overlap: at.overlap.input.value, catch_up: at.missed.input.value };
@@ -208,8 +210,9 @@ class Editor {
     event.preventDefault();
     const wish = this._wish();
     const name = this.name ?? this.fields.name.input.value.trim();
-    if (!name) this.fields.name.fault(["is missing"]);
-    if (!wish || !name) return focusFault(this.element);
+    const isNamed = NAME.test(name);
+    if (!isNamed) this.fields.name.fault([name ? `takes ${NAMED}The first is a letter or digit.` : "is missing"]);
+    if (!wish || !isNamed) return focusFault(this.element);
     this.save.disabled = true;
     try {
       const body = JSON.stringify(wish);
@@ -252,8 +255,9 @@ class Editor {
     return left;
   }
 
-  /** What the preview says of the times; nothing where they are right. */
+  /** What the preview says of the times; nothing where they are right. A save that is not sent says it too. */
   _tellTimes(errors) {
+    this.timeErrors = errors;
     for (const name of ["when", "zone", "jitter", "starts", "ends"]) {
       const one = this.fields[name];
       one.fault(one.isWrong ? halfOf(one.input) : []);
