@@ -1,6 +1,7 @@
 // What a page gets of the frame around it. The comment at the top of app.js says how a page is added.
 //
 //    frame.can("write")        whether the key allows it: a button is not made where it does not (read < write < admin)
+//    frame.lack("write")       what stands in their place then, once on a page
 //    frame.link("#/jobs", {}, "Jobs")    an <a>, or, where no page is there (yet), a <span>
 //    frame.repeat(read, …)     read(signal) now, and again when something has changed; not while nobody looks
 //                              (returns what has it read at once: after a change)
@@ -55,6 +56,9 @@ export class Frame {
   }
   can(scope) {
     return RANKS.indexOf(this.caller?.scope) >= RANKS.indexOf(scope);
+  }
+  lack(scope) {
+    return !this.can(scope) && h("span", { class: "small faint" }, `Changes take a key of scope ${scope}.`);
   }
   go(hash) {
     location.hash = hash;

@@ -3,6 +3,7 @@
 import unittest
 from typing import Any
 
+from tests.browser.case import AUDIT
 from tests.browser.held import held
 from tests.browser.keys_case import READ, READ_ENTRY, WRITE, WRITE_ENTRY, KeysCase
 
@@ -51,6 +52,8 @@ class Keys(KeysCase):
                 tab.wait_for("[data-act=curl]")
                 shown = tab.js("[...document.querySelectorAll('[data-act]')].map(one => one.dataset.act)")
                 self.assertEqual(acts if tab is writer else ["curl"], shown)
+                told = "" if tab is writer else "Changes take a key of scope write."
+                self.assertEqual(told, tab.js("document.querySelector('.head .acts .faint')?.textContent ?? ''"))
                 tab.press("y")
                 self.assertIn('"Authorization: Bearer $KEY"', tab.text("dialog .curl"))
                 self.assertNotIn(key, tab.js("document.documentElement.outerHTML"))
@@ -70,6 +73,10 @@ class Keys(KeysCase):
         tab = self.signed_in(WRITE)
         tab.js("location.hash = '#/queues/default'")
         tab.wait_for(".facts", "no limit")
+        tab.wait_for(".head .acts", "Changes take a key of scope admin.")
+        for width in (390, 1440):
+            tab.resize(width, 900)
+            self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
 
         self.assertEqual(0, tab.count(".head .button, .panel header .acts button"))
 
@@ -88,6 +95,8 @@ class Keys(KeysCase):
                     "[data-act=run], [data-act=pause], [data-act=delete], main a.button[href*='new'], [data-act=edit]"
                 )
                 self.assertEqual(acts if is_writer else 0, found, hash)
+                if not is_writer and hash.endswith("/hourly"):
+                    tab.wait_for(".head .acts", "Changes take a key of scope write.")
                 self.assertEqual(2 if is_writer and hash == "#/schedules" else 0, tab.count("main .box"))
         reader.bring_to_front()
         reader.js("location.hash = '#/schedules/+new'")
