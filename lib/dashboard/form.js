@@ -83,7 +83,7 @@ class Field {
     const hint = hints.length > 0 && h("p", { class: "hint", id: `${id}-hint` }, hints.join(" "));
     const need = isRequired && h("span", { class: "faint" }, " · required");
     this.input.setAttribute("aria-describedby", `${hint ? `${id}-hint ` : ""}${id}-fault`);
-    this.element = h("div", { class: "field", "data-field": about.name },
+    this.element = h("div", { class: "field", "data-field": about.name, "data-other": about.isOther },
       h("label", { for: id }, visible(title), need), this.input, hint, this.fault);
   }
 

@@ -71,9 +71,11 @@ export class Frame {
     const draft = { known, ...drafts.get(hash) };
     const fresh = String(typedIn(form));
     this.signal.addEventListener("abort", () => {
-      const typed = typedIn(form);
-      if (this.isDone || String(typed) === fresh) drafts.delete(hash);
-      else drafts.set(hash, { ...draft, typed });
+      drafts.delete(hash);
+      if (this.isDone || String(typedIn(form)) === fresh) return;
+      // The fields that only this payload has are made again from its JSON alone.
+      if (form.querySelector("[data-other]")) form.querySelector(".tabs button:last-child").click();
+      drafts.set(hash, { ...draft, typed: typedIn(form) });
     });
     if (draft.typed) fillIn(form, draft.typed);
     return draft.known;

@@ -167,6 +167,16 @@ class Drafts(KeysCase, Form):
         tab.complaints = [one for one in tab.complaints if "status of 401" not in one]
         self.fit(tab)
 
+        self.type_into(tab, "#payload-json", '{"total": 1.50, "month": "2026-11", "only_here": 7}')
+        self.show(tab, "Fields")
+        tab.wait_for(field("only_here"))
+        tab.click(".places a[href='#/queues']")
+        tab.wait_for("h1", "Queues")
+        tab.js("history.back()")
+        tab.wait_for("form [role=status]", AGAIN)
+        self.assertEqual(1.5, json.loads(self.text(tab, "#payload-json"))["total"])
+        self.assertEqual(7, json.loads(self.body(tab))["payload"]["only_here"])
+
         tab.click("form .acts a.button")
         tab.wait_for("h1", "Jobs")
         tab.js("location.hash = '#/jobs/new'")
