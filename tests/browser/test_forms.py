@@ -78,7 +78,7 @@ class Drafts(KeysCase, Form):
             (f"#/jobs/{job_id}/edit", field("subject")),
             ("#/schedules/+new", "#s-owner"),
         )
-        tabs = []
+        tabs: list[tuple[Tab, str]] = []
         for hash, selector in places:
             tab = self.browser.tab(beside=first, is_window=True) if tabs else first
             if tabs:
