@@ -36,8 +36,8 @@ def present_one_queue(census: Census, quarantine: Sequence[Quarantined]) -> dict
     }
 
 
-def _trouble(trouble: Trouble | None) -> dict[str, str] | None:
-    return None if trouble is None else {"code": trouble.code, "text": trouble.text}
+def _trouble(trouble: Trouble | None) -> dict[str, Any] | None:
+    return None if trouble is None else trouble._asdict()
 
 
 def _limited(limited: Limited | None) -> dict[str, Any] | None:

@@ -135,8 +135,11 @@ class Field {
   }
 }
 
-const rowsOf = (faults) => faults.map(({ below, detail }) =>
-  h("span", { class: "block" }, below && h("code", {}, below), below ? ` ${detail}` : capital(detail)));
+const rowsOf = (faults) => faults.map(({ below, detail }) => {
+  const at = /^\/(\d+)$/.exec(below)?.[1];
+  const where = at ? `Entry ${Number(at) + 1}` : below && h("code", {}, below);
+  return h("span", { class: "block" }, where, where ? ` ${detail}` : capital(detail));
+});
 
 /** The fields of an object. pointer: where the object stands in what is sent, as "/payload". */
 export class Fields {

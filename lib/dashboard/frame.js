@@ -44,8 +44,7 @@ function fillIn(form, typed) {
     const fold = one.closest("details");
     if (fold) fold.open = true;
   }
-  const words = "What you had typed is here again. Back throws it away.";
-  form.prepend(h("p", { class: "soft", role: "status" }, words));
+  form.prepend(h("p", { class: "soft", role: "status" }, "What you had typed is here again. Back throws it away."));
 }
 
 export class Frame {

@@ -49,15 +49,16 @@ export function button(label, { glyph, kind = "", href, ...props } = {}) {
   return h(tag, { class: `button ${kind}`, type: href ? null : "button", href, ...props }, glyph && icon(glyph), label);
 }
 
-/** Bars in the place of what is read just now. */
-export function ghosts(rows = 4) {
+/** Bars in the place of what is read just now, seen only if it takes longer than a blink. kind: a class of it. */
+export function ghosts(rows, kind = "") {
   const bar = (width) => {
     const one = h("span", { class: "ghost" });
     one.style.width = width;
     return one;
   };
   const row = (_, at) => h("li", {}, bar(`${[62, 48, 70, 55][at % 4]}%`));
-  return h("ul", { class: "list", "aria-busy": "true", "aria-label": "Loading" }, Array.from({ length: rows }, row));
+  const list = { class: "list", "aria-busy": "true", "aria-label": "Loading" };
+  return h("div", { class: `${kind} late` }, h("ul", list, Array.from({ length: rows }, row)));
 }
 
 /** The head of a table. columns: [["Queue"], ["Ready", "n"], …], a word or an element, and the class of its cell; or
@@ -117,6 +118,15 @@ export class Newer {
   }
 }
 
+/** Below a page of a list of jobs: how many are shown, and the ways to the pages beside it. list: {query, back, next,
+ * hashWith}. */
+export function turnsOf(list, count, limit) {
+  const to = (label, cursor) => button(label, { kind: "tiny", href: list.hashWith({ cursor }) });
+  const { back, next, query } = list;
+  return [h("span", { class: "num" }, `${number(count)} shown`), query.has("cursor") && !back && to("First", ""),
+    back && to("Newer", back), next && to(count < limit ? "Search on" : "Older", next)];
+}
+
 /** A panel with a heading. head: what else stands in its head. */
 export function panel(title, head, ...content) {
   return h("section", { class: "panel", "aria-label": title }, h("header", {}, h("h2", {}, title), head), content);
@@ -138,7 +148,9 @@ export function hollow(glyph, title, text, ...rest) {
 /** Say a problem, as api.js throws it, in the place of what could not be read. */
 export function trouble(problem) {
   const isScope = problem.status === 403;
-  return hollow(isScope ? "key" : "warn", isScope ? "This key may not do that" : problem.title, problem.sentence);
+  // The title of this problem is that of what was posted.
+  const title = problem.slug === "redis-unavailable" ? "It can't be read now" : problem.title;
+  return hollow(isScope ? "key" : "warn", isScope ? "This key may not do that" : title, problem.sentence);
 }
 
 // Characters that are not seen, or that turn what follows round: a name must not look like another one.
@@ -273,14 +285,18 @@ export function when(t, text) {
   if (text === undefined) shown.dataset.age = "";
   return shown;
 }
-const TOLD = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z|[a-z0-9][a-z0-9_-]*-[0-9a-f]{32}(?![0-9a-f]))/;
-/** A text of the API: the times in it are those of the reader's zone, the ids of jobs links to them. */
+const TOLD =
+  /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z|[a-z0-9][a-z0-9_-]*-[0-9a-f]{32}(?![0-9a-f])|POST .api.queues\S+resume)/;
+/** A text of the API: the times in it are those of the reader's zone, the ids of jobs links to them, and a request that
+ * resumes a queue is a link to its page, where the button is. */
 export function zoned(text) {
   const near = (t) => Math.abs(now_ms() - Date.parse(t)) < 12 * 3_600_000;
   const time = (t) => (Date.parse(t) ? when(t, near(t) ? clockWithSeconds(t) : day(t)) : t);
   const job = (id) => h("a", { href: `#/jobs/${id}`, class: "link mono" }, id);
   // What the pattern has found stands at the odd places.
-  return text.split(TOLD).map((part, at) => (at % 2 ? (part.includes(":") ? time : job)(part) : visible(part)));
+  const resume = (path) => h("a", { href: `#/queues/${path.split("/")[3]}`, class: "link" }, "Resume on its page");
+  const made = (part) => (part.startsWith("POST") ? resume : part.includes(":") ? time : job)(part);
+  return text.split(TOLD).map((part, at) => (at % 2 ? made(part) : visible(part)));
 }
 export function tellTime(root = document) {
   for (const one of root.querySelectorAll("time[data-age]")) setText(one, ago(one.dateTime));

@@ -216,8 +216,7 @@ export class Live extends EventTarget {
         await (isPolled ? this._poll(signal) : this._stream(signal));
         isPolled = false;
       } catch (fault) {
-        if (signal.aborted) return;
-        if (fault.status === 401) return this._enter("connecting");
+        if (signal.aborted || fault.status === 401) return;
         const lacks = lackOf(fault);
         if (lacks) await this._wait(lacks, signal);
         else if (isPolled) await pause(POLL_MS, signal);

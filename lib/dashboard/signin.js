@@ -8,9 +8,8 @@ import { button, h, now_ms, setText, showDialog } from "./kit.js";
 const PATH = new URL(".", document.baseURI).pathname;
 const NAME = PATH === "/" ? "waybill-key" : `waybill-key ${PATH}`; // Below a prefix there may be another Waybill.
 const SINCE = `${NAME} since`; // When this tab has signed in; and when a tab has signed out, for all to see:
-const OUT = `${NAME} out`;
-const ANSWER_MS = 200;
-const CLOCKS_MS = 30_000; // So far apart may the clocks of the server and the reader be.
+const OUT = `${NAME} out`; // 1796021593412 here
+const ANSWER_MS = 500; // A tab that is hidden, on a busy machine, takes some tenths of a second.
 const ASKS = "This Waybill asks for a key.";
 const channel = new BroadcastChannel(NAME);
 
@@ -35,17 +34,21 @@ export const signOut = () => out("here");
 export function signInAgain({ asks_for_key, expires_at: expires }, by) {
   if (!asks_for_key) return ask(ASKS);
   if (by) return ask("You are signed out, in all tabs.", by);
-  const isOver = expires && Date.parse(expires) < now_ms() + CLOCKS_MS;
+  const isOver = expires && Date.parse(expires) < now_ms() + 30_000; // So far apart may the clocks be.
   return ask(`Your key ${isOver ? "has expired" : "is not good any more"}. Sign in with another one.`);
 }
 
 channel.addEventListener("message", ({ data }) => {
   const key = sessionStorage.getItem(NAME);
   if (data.kind === "ask" && key) channel.postMessage({ kind: "key", key });
-  if (data.kind !== "out" || !hasKey() || isOpen) return; // Who is signing in has a key that nobody has signed out.
-  forget();
-  if (!isAsking) onSignOut(data.by && "elsewhere");
+  if (data.kind === "out") hearOut(data.by);
 });
+
+function hearOut(by) {
+  if (!hasKey() || isOpen) return; // Who is signing in has a key that nobody has signed out.
+  forget();
+  if (!isAsking) onSignOut(by && "elsewhere");
+}
 
 news.addEventListener("signed-out", () => {
   if (!isAsking && !isOpen && onSignOut) out("");
@@ -55,19 +58,18 @@ news.addEventListener("signed-out", () => {
  * nothing meanwhile. */
 function out(by) {
   if (hasKey()) {
-    localStorage.setItem(OUT, Date.now());
+    localStorage.setItem(OUT, `${Date.now()} ${by}`);
     channel.postMessage({ kind: "out", by });
   }
   forget();
   onSignOut(by);
 }
-const isOut = () => Number(localStorage.getItem(OUT)) > Number(sessionStorage.getItem(SINCE));
+const isOut = () => parseInt(localStorage.getItem(OUT)) > Number(sessionStorage.getItem(SINCE));
 
-addEventListener("pageshow", ({ persisted }) => {
-  if (!persisted || !hasKey() || !isOut()) return;
-  forget();
-  onSignOut("elsewhere");
-});
+// The time may reach a page that comes back later than the page itself.
+for (const event of ["pageshow", "storage"]) {
+  addEventListener(event, () => isOut() && hearOut(localStorage.getItem(OUT).split(" ")[1]));
+}
 
 function forget() {
   sessionStorage.removeItem(NAME);

@@ -114,6 +114,7 @@ class JobFacts(NamedTuple):
             return record.started_ms
         if record.state == BLOCKED:
             return self.blocked_since_ms
-        if record.state == "ready":
+        is_due = record.state == "delayed" and record.run_at_ms is not None and record.run_at_ms <= self.now_ms
+        if record.state == "ready" or is_due:
             return record.run_at_ms or record.created_ms
         return record.history[-1].finished_ms if self.last_outcome in ("retried", "snoozed") else record.created_ms

@@ -58,7 +58,7 @@ def waiting_text(facts: JobFacts, reason_of: ReasonOf) -> str:
     else:
         jobs, have = "job" if of == 1 else "jobs", "has" if len(found) == 1 else "have"
         said = f"{len(found):,} of {of:,} {jobs} {have} not ended: {_list(facts, found, reason_of)}"
-    return "; ".join([said, *_then(facts)])
+    return "; ".join([said, *_fails(facts.record), *_then(facts)])
 
 
 def ended_by_text(facts: JobFacts, reason_of: ReasonOf) -> str:
@@ -78,6 +78,17 @@ def _open(record: JobRecord) -> tuple[tuple[KnownEdge, ...], int]:
         if found:
             return found, len(edges)
     return (), 0
+
+
+def _fails(record: JobRecord) -> list[str]:
+    """That a workflow whose jobs have not all ended will be dead, and for which of them."""
+    of_members = [edge for edge in record.edges if edge.rule in OF_MEMBERS]
+    lost = [edge for edge in of_members if edge.class_name in ENDED_BY["jobs_failed"]]
+    if not lost:
+        return []
+    first = min(lost, key=lambda edge: (edge.mark != "d", _place(edge)))
+    more = f" and {len(lost) - 1:,} more" if len(lost) > 1 else ""
+    return [f"it fails already: {_label(first)} ({MARKS[first.mark]}){more}"]
 
 
 def _place(edge: KnownEdge) -> int:

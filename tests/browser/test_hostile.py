@@ -81,7 +81,7 @@ class Hostile(BrowserCase):
             (f"#/jobs/{whole}", "Completed on the first"),
             (f"#/jobs/{dead}", "Dead after 1 of 1"),
             (f"#/requests/{request_id}", "Attempt 1"),
-            ("#/", "1 dead"),
+            ("#/", "1 died"),
             ("#/jobs", " shown"),
             (f"#/jobs?q={MARKUP[9]}&type={TYPE}&tag={request['tags'][0]}", "Looked at"),
             ("#/jobs?state=__proto__", "state"),

@@ -126,7 +126,7 @@ class LivePage(BrowserCase):
             self.tab.click(".banner button")
             wait_until(lambda: self.tries() > tries, "it is tried again")
             later, form = self.opened(), self.opened(f"#/jobs/new?like={job_id}")
-            form.wait_for(".hollow", "Redis is not available")
+            form.wait_for(".hollow", "It can't be read now")
             later.bring_to_front()
             later.wait_for(".banner", "Redis does not answer")
         finally:
@@ -213,7 +213,7 @@ class LivePage(BrowserCase):
         self.start_again()
 
     def test_a_server_that_asks_to_wait_is_waited_for(self) -> None:
-        with Server(self.redis.url, JOB_MODULES=MODULES, RATE_LIMIT="6/2") as server:
+        with Server(self.redis.url, JOB_MODULES=MODULES, RATE_LIMIT="3/4") as server:
             tab = self.browser.tab()
             self.addCleanup(tab.close)
             tab.open(server.url)

@@ -46,7 +46,8 @@ class Payload(Form):
         self.set(tab, labels='["x", 5]')
         tab.click("form .main")
         tab.wait_for("[role=alert]", "request dash-")
-        self.assertEqual({"month": "Is missing", "labels": "/1 must be a string, not an integer"}, self.faulty(tab))
+        faults = {"month": "Is missing", "labels": "Entry 2 must be a string, not an integer"}
+        self.assertEqual(faults, self.faulty(tab))
         self.assertEqual("month", self.focused(tab))
         self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
 

@@ -158,6 +158,28 @@ class WorkflowPages(BrowserCase):
         tab.click(f".head [href='#/requests/{workflow['request_id']}']")
         tab.wait_for(".fall", "when_there")
 
+    def test_a_workflow_that_runs_on_though_a_job_failed_says_so_and_what_holds_it_up_is_a_link(self) -> None:
+        self.post("noop", {}, queue="crm", delay_s=3600)  # It makes the queue.
+        self.server.request("PATCH", "/api/queues/crm", {"paused": True})
+        workflow = self.start(
+            {
+                "charge": job("when_there", payload={"until": "/nowhere/at-all"}),
+                "import": job(queue="crm"),
+                "join": job("noop", ["charge", "import"]),
+            }
+        )
+        self.until(workflow, charge="dead", join="cancelled")
+        tab = self.shown(workflow, "It fails. 2 of 3 jobs have ended. charge did not complete.")
+        tab.wait_for(".verdict.dead", "It can be run again when all have ended.")
+        self.assertEqual("failing", tab.text("h1 .pill"))
+        self.opened("#/workflows").wait_for(".why", "it fails already: charge (dead) and 1 more")
+        tab.bring_to_front()
+        self.assertEqual(0, tab.count("[data-act=retry]"))
+        self.fit(tab)
+        tab.click(".verdict a[href='#/queues/crm']")
+        tab.wait_for("h1", "crm")
+        tab.wait_for(".head .button", "Resume")
+
     def test_a_thousand_jobs_are_a_few_nodes_and_a_chain_of_them_stays_in_its_panel(self) -> None:
         parts = {f"part-{n}": job("noop", ["fetch"], queue="later") for n in range(998)}
         graph = {"fetch": job("echo", queue="later"), **parts, "sum": job("gather", list(parts), queue="later")}

@@ -86,6 +86,33 @@ class Census(RedisCase):
 
         self.assertLess((await self.queues.census("q")).oldest_ready_age_s or 0, 10)
 
+    async def test_of_many_in_one_list_it_is_that_of_the_one_that_is_next(self) -> None:
+        for count in (3, 30):
+            with self.subTest(count):
+                self.client.flushall()
+                ids = await self.enqueue_many(count)
+                ages_ms = {job_id: (count - at) * 10_000 for at, job_id in enumerate(ids)}
+                now_ms = await self.now_ms()
+                self.client.zadd(self.base + "all", {job_id: now_ms - ms for job_id, ms in ages_ms.items()})
+
+                found_s = (await self.queues.census("q")).oldest_ready_age_s
+
+                self.assertAlmostEqual(count * 10, found_s or 0, delta=5)
+
+    async def test_behind_jobs_that_came_back_or_are_cancelled_it_is_found_all_the_same(self) -> None:
+        ids = await self.enqueue_many(200)
+        self.client.zadd(self.base + "all", {job_id: await self.now_ms() - 100_000 for job_id in ids})
+        lease = await self.lease()
+        for _ in range(2):
+            await self.claimed(lease)
+
+        await self.crash("w")
+        self.assertAlmostEqual(100, (await self.queues.census("q")).oldest_ready_age_s or 0, delta=5)
+
+        for job_id in ids[:150]:
+            await self.job_store.cancel(job_id)
+        self.assertAlmostEqual(100, (await self.queues.census("q")).oldest_ready_age_s or 0, delta=5)
+
     async def test_an_empty_queue_has_no_oldest_and_an_unknown_one_is_not_found(self) -> None:
         await self.lease()
 

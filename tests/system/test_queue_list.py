@@ -55,7 +55,8 @@ class QueueList(unittest.TestCase):
         troubles = {one["name"]: (one["trouble"] or {}).get("code") for one in body["items"]}
         expected = {"many": "unserved", "few": "unserved", "held": "paused", "mail-a": None, "mail-b": None}
         self.assertEqual(list(expected.items()), list(troubles.items()))
-        self.assertEqual("3 jobs wait, and no worker serves this queue", body["items"][0]["trouble"]["text"])
+        worst = {"code": "unserved", "amount": 3, "text": "3 jobs wait, and no worker serves this queue"}
+        self.assertEqual(worst, body["items"][0]["trouble"])
 
     def test_a_line_of_the_last_half_hour_for_each_that_is_shown(self) -> None:
         _, without = self.ask()

@@ -13,8 +13,9 @@ import { WINDOWS } from "./throughput.js";
 
 const WAYS = { error: "By error", queue: "By queue" };
 const MESSAGES = 4;
+const LEAST_SEARCHED = 3;
 const HEAD = [
-  ["Error"], ["When", "wide-only extra"], ["Dead", "n"], ["Retried", "n"], ["Since", "n extra"], ["Last", "n extra"],
+  ["Error"], ["When", "wide-only extra"], ["Died", "n"], ["Retried", "n"], ["Since", "n extra"], ["Last", "n extra"],
 ];
 const COLS = ["what", "line extra", "n", "n", "since extra", "since extra"];
 
@@ -30,7 +31,7 @@ class Errors {
     this.told = h("p", { class: "soft" }, "Looking…");
     this.note = h("footer", { hidden: true });
     this.body = h("tbody", {});
-    this.none = h("div", { class: "late" }, ghosts(5));
+    this.none = ghosts(5);
     this.canAct = frame.can("admin");
     const cols = [...COLS, ...(this.canAct ? ["acts"] : [])].map((name) => h("col", { class: `col-${name}` }));
     const acts = this.canAct ? [[h("span", { class: "unseen" }, "Actions")]] : [];
@@ -67,8 +68,8 @@ class Errors {
     const some = this.queue ? { queue: this.queue } : { merged: this.by === "error" };
     const of = new URLSearchParams({ window: this.window, limit: 200, ...some });
     const found = await get(`api/errors?${of}`, { signal });
-    const kinds = plural(grouped(found.items).length + found.left_out, "kind");
-    const failed = `${number(found.dead)} dead, ${number(found.retried)} retried, of ${kinds}.`;
+    const kinds = plural(grouped(found.items, this.by === "error").length + found.left_out, "kind");
+    const failed = `${number(found.dead)} died, ${number(found.retried)} retried, of ${kinds}.`;
     const words = found.items.length ? failed : "nothing failed.";
     setText(this.told, [`${WINDOWS[this.window][1]}: ${words}`, ...found.warnings].join(" "));
     this._show(found);
@@ -92,11 +93,12 @@ class Errors {
     const hint = "Attempts that fail are shown here by what went wrong.";
     put(this.none, !found.items.length && hollow("completed", "Nothing failed", hint));
     this.note.hidden = !found.left_out;
-    setText(this.note, `${plural(found.left_out, "kind")} more, each with fewer dead than these.`);
+    setText(this.note, `${plural(found.left_out, "kind")} more, of each of which fewer died.`);
   }
 
-  _row({ key, kinds, queue, job_type, type }, { from, step_s }) {
+  _row(group, { from, step_s }) {
     const { frame } = this;
+    const { key, kinds, queue, job_type, type } = group;
     const line = kinds[0].line.map((_, at) => sum(kinds.map((one) => one.line[at])));
     const [dead, retried] = ["dead", "retried"].map((name) => sum(kinds.map((one) => one[name])));
     const last = kinds.reduce((a, b) => (a.last_at > b.last_at ? a : b));
@@ -110,23 +112,33 @@ class Errors {
     const redrive = dead > 0 && job_type &&
       button("Redrive these…", { kind: "tiny", "data-act": "redrive", on: { click: act } });
     return h("tr", { class: "go", "data-key": key },
-      h("td", { class: "full" }, h("div", { class: "cut" }, name, place), this._messages(kinds)),
+      h("td", { class: "full" }, h("div", { class: "cut" }, name, place), this._messages(group)),
       h("td", { class: "wide-only extra" }, spark(line, { label, kind: dead ? "dead" : "", height: 24, width: 120 })),
-      cell("dead", number(dead), dead ? "dead" : "zero"), cell("retried", number(retried), retried ? "" : "zero"),
+      cell("died", number(dead), dead ? "dead" : "zero"), cell("retried", number(retried), retried ? "" : "zero"),
       cell("since", sinceOf(line, from, step_s), "extra"),
       cell("last", frame.link(`#/jobs/${last.last_job_id}`, {}, when(last.last_at)), "extra"),
       this.canAct && h("td", { class: "act" }, h("div", { class: "acts end" }, redrive)));
   }
 
-  _messages(kinds) {
+  _messages({ kinds, ...group }) {
     const count = (one) => h("span", { class: "num faint" }, `${number(one.dead + one.retried)} × `);
     const row = (one) => h("li", { class: "cut", title: one.message }, kinds.length > 1 && count(one),
-      visible(one.message || "no message"));
+      this._link({ ...group, ...one }));
     const rest = kinds.length - MESSAGES;
     return h("ul", { class: "small soft" }, kinds.slice(0, MESSAGES).map(row),
       rest > 0 && h("li", { class: "faint" }, `and ${plural(rest, "message")} more`));
   }
+
+  _link({ message, ...kind }) {
+    const [words, shown] = [wordsOf(message), visible(message || "no message")];
+    if (words.length < LEAST_SEARCHED) return shown;
+    return this.frame.link(`${jobsOf(kind)}&q=${encodeURIComponent(words)}`, {}, shown);
+  }
 }
+
+/** The longest part of a message that stands in the job as well: # is for its numbers and addresses, the stars are for
+ * its secrets, and JSON writes quotes in another way. */
+const wordsOf = (message) => message.split(/[#"\\]|\*{8}/).reduce((a, b) => (a.length < b.length ? b : a)).trim();
 
 const focusable = (place) => [...place.querySelectorAll("a, button")];
 
@@ -155,5 +167,5 @@ function queuesOf(kinds) {
 function sinceOf(line, from, step_s) {
   const at = line.findIndex(Boolean);
   const t = new Date(Date.parse(from) + at * step_s * 1000).toISOString();
-  return at ? when(t, clock(t)) : h("span", { title: day(t) }, "before");
+  return at ? when(t, `about ${clock(t)}`) : h("span", { title: day(t) }, "before");
 }

@@ -24,7 +24,7 @@ class Hosts {
   constructor(frame) {
     this.frame = frame;
     this.note = h("p", { class: "soft" }, "Looking…");
-    this.place = h("div", {}, h("div", { class: "late" }, ghosts(4)));
+    this.place = h("div", {}, ghosts(4));
     const above = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/queues/webhook", {}, "webhook"));
     const head = h("div", { class: "head" }, h("div", {}, above, h("h1", {}, "Receivers"), this.note));
     this.element = h("div", { class: "stack" }, head,

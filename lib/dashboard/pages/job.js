@@ -47,7 +47,7 @@ class JobPage {
     const left = h("div", { class: "stack" }, this.attempts.element, this.log.element);
     this.rest = h("div", { class: "stack", hidden: true }, this.fall.element, h("div", { class: "split" }, left, facts),
       (this.halves = h("div", { class: "halves" }, this.payload)));
-    this.loading = h("div", { class: "panel late" }, ghosts(6));
+    this.loading = ghosts(6, "panel");
     const head = h("div", { class: "head" }, h("div", {}, this.crumbs, this.title, this.gist), this.buttons);
     this.element = h("div", { class: "stack" }, head, this.verdict, this.loading, this.rest);
     frame.every(1, () => this._tick());

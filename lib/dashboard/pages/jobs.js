@@ -4,7 +4,7 @@
 import { curlOf, showCurl } from "../actions.js";
 import {
   button, capital, ghosts, h, heads, hollow, icon, Newer, number, plural, progressBar, put, setText, sum, trouble,
-  visible,
+  turnsOf, visible,
 } from "../kit.js";
 import { pagesOf, REQUEST_ID, STATES, textOf, tokensOf } from "../search.js";
 import { Bulk, Row, WHEN } from "./jobs_rows.js";
@@ -62,7 +62,7 @@ class Jobs {
     this.newer = new Newer(this.rows, (found) => this._replace(found));
     this.none = h("div", {});
     this.foot = h("footer", {});
-    this.loading = h("div", { class: "late" }, ghosts(8));
+    this.loading = ghosts(8);
     this.element = h("div", { class: "stack" }, head, h("section", { class: "panel", "aria-label": "Jobs" },
       this._tokens(), this.looked, this.states, this._fit(), this.newer.element, this.table, this.none, this.loading,
       this.bulk.element, this.foot));
@@ -232,15 +232,11 @@ class Jobs {
 
   _turns(found) {
     if (this.foot.contains(document.activeElement)) return;
-    const to = (label, cursor) => cursor && button(label, { kind: "tiny", href: this.hashWith({ cursor }) });
-    const older = found.length < LIMIT ? "Search on" : "Older";
-    const first = this.query.has("cursor") && !this.back && button("First", { kind: "tiny", href: this.hashWith({}) });
     const curl = () => showCurl("The list as curl", curlOf(this.frame, "GET", `api/jobs?${this.query}`));
     const key = (name, does) => [h("kbd", {}, name), ` ${does} `];
     const keys = h("span", { class: "wide-only faint" }, key("j", ""), key("k", "walk ·"), key("Enter", "open"),
       this.bulk.can && [key("x", "choose"), key("Shift+x", "up to here")]);
-    put(this.foot, h("span", { class: "num" }, `${number(found.length)} shown`), first, to("Newer", this.back),
-      to(older, this.next), keys, h("span", { class: "gap" }),
+    put(this.foot, turnsOf(this, found.length, LIMIT), keys, h("span", { class: "gap" }),
       button("As curl", { glyph: "copy", kind: "bare tiny", on: { click: curl } }));
   }
 

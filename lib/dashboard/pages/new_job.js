@@ -31,7 +31,7 @@ class JobForm {
     const crumbs = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/jobs", {}, "Jobs"),
       source && [icon("chevron"), frame.link(`#/jobs/${source}`, { class: "mono cut" }, source)]);
     const head = h("div", { class: "head" }, h("div", {}, crumbs, h("h1", {}, title), this.about));
-    this.place = h("div", { class: "panel late" }, ghosts(6));
+    this.place = ghosts(6, "panel");
     this.element = h("div", { class: "stack" }, head, this.place);
     if (frame.can("write")) frame.once(() => this._load(source), (problem) => put(this.place, trouble(problem)));
     else this._say("key", "This key may only read", "A key of scope write posts and changes jobs.");

@@ -4,7 +4,7 @@
 import { get } from "../api.js";
 import { tellHealth } from "../bar.js";
 import { spark } from "../charts.js";
-import { button, clock, ghosts, h, icon, number, plural, seconds, setText, sum, trouble } from "../kit.js";
+import { button, clock, ghosts, h, icon, number, plural, seconds, setText, sum, trouble, visible } from "../kit.js";
 import { oldestAge_s } from "../live.js";
 import { Failing, Queues, Running } from "./overview_lists.js";
 import { Throughput } from "./throughput.js";
@@ -36,8 +36,7 @@ class Overview {
     const lists = h("div", { class: "stack" }, this.failing.element, this.running.element);
     this.busy = h("div", { class: "stack", hidden: true },
       this.tiles.element, this.throughput.element, h("div", { class: "split" }, this.queues.element, lists));
-    // What is read shows bars, but only if it takes longer than a blink.
-    this.loading = h("div", { class: "panel late" }, ghosts(5));
+    this.loading = ghosts(5, "panel");
     this.element = h("div", { class: "stack overview" }, head, this.things, this.loading, this.busy);
     frame.live.addEventListener("queues", () => this._count(), { signal: frame.signal });
     frame.every(1, () => this._count());
@@ -66,13 +65,13 @@ class Overview {
     const [stats, failed] = await Promise.all([this.throughput.read(signal), errors]);
     this.tiles.learn(stats);
     this.failing.show(failed);
+    this.troubles = null; // They are told anew: by now it is known as what most attempts fail.
     this._count();
   }
 
   _tellThings() {
     const items = this._all();
-    this.known = items.length;
-    const things = thingsOf(this.health, items);
+    const things = thingsOf(this.health, items, this.failing);
     const total = Math.max(items.length, this.page.total);
     setText(this.title, this.empty && !things.length ? "Ready for the first job" : heading(things));
     setText(this.rest, remainder(things, this.health, { items, total }, this._counts("active")));
@@ -106,8 +105,11 @@ class Overview {
     this.tiles.show(all);
     this.queues.update(this.frame.live.queues);
     if (this.empty && sum(all.map((queue) => queue.totals.enqueued ?? 0))) this._uncover({ items: all });
-    // The stream has begun: it has all queues, the page that was read only the worst.
-    if (all.length !== this.known) this._tellThings();
+    // The stream has all queues, the page that was read only the worst, and as they were: the sentence must not say
+    // that all is well above a row that is marked.
+    const troubles = JSON.stringify(all.map(({ name, trouble }) => [name, trouble?.code]));
+    if (troubles !== this.troubles) this._tellThings();
+    this.troubles = troubles;
   }
 
   /** Show the numbers; or, where no job was ever posted, how the first one is. */
@@ -134,7 +136,7 @@ export function thing(frame, { kind, title, text, link }) {
   const way = hash && frame.link(hash, { class: "button tiny", "aria-label": name }, label);
   const acts = way && h("div", { class: "acts" }, way);
   const glyph = h("span", { class: `state pill ${kind}` }, icon("warn"));
-  return h("li", { class: "alert" }, glyph, h("div", {}, h("h2", {}, title), h("p", {}, text)), acts);
+  return h("li", { class: "alert" }, glyph, h("div", {}, h("h2", {}, title), h("p", {}, visible(text))), acts);
 }
 
 /** Five numbers of now, each with its last hour. */
@@ -176,19 +178,15 @@ export class Tiles {
     const [completed, failed] = [minute("completed"), minute("retried") + minute("dead")];
     const attempts = completed + failed;
     const waiting = oldest ? `oldest ${seconds(oldestAge_s(oldest))}, in ${oldest.name}` : "nothing waits";
-    this._set(0, number(sum(queues.map((queue) => queue.counts.ready))), "", waiting);
-    this._set(1, number(completed), "a minute", this.stats ? `${number(this._average())} a minute on average` : "");
+    // How many waited at a time is counted nowhere: starts, redrives and deletions have no series.
+    this._set(0, number(sum(queues.map((queue) => queue.counts.ready))), "", `${waiting} · curve: arrivals`);
+    const ofHour = this.stats ? `${number(this.stats.totals.completed)} in the last hour` : "";
+    this._set(1, number(completed), "a minute", ofHour);
     const isShare = attempts >= LEAST_ATTEMPTS;
     const share = isShare ? (Math.round((failed / attempts) * 1000) / 10).toString() : number(failed);
     this._set(2, share, isShare ? "%" : "", `${number(failed)} of ${plural(attempts, "attempt")}, last minute`);
     this._percentile(3, "wait_s");
     this._percentile(4, "run_s");
-  }
-
-  _average() {
-    const all = sum(this.stats.series.completed);
-    const mean = all / this.stats.series.completed.length;
-    return mean < 10 ? Math.round(mean * 10) / 10 : Math.round(mean);
   }
 
   _percentile(at, name) {

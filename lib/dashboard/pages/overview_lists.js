@@ -5,6 +5,7 @@ import {
   h, heads, hollow, icon, now_ms, number, plural, progressBar, seconds, setText, short, visible, when, workerOf,
 } from "../kit.js";
 import { oldestAge_s } from "../live.js";
+import { worstFirst } from "./verdict.js";
 
 const AMBER_S = 60;
 const RED_S = 600;
@@ -44,16 +45,21 @@ export class Queues {
     const names = new Set(items.map((queue) => queue.name));
     for (const name of [...this.rows.keys()].filter((one) => !names.has(one))) this._remove(name);
     for (const queue of items) this._row(queue.name).learn(queue, of.get(queue.name));
-    if (this.table.matches(":hover, :focus-within") && this.body.childElementCount === items.length) return;
-    items.forEach(({ name }, at) => {
-      const row = this._row(name).element;
-      if (this.body.children[at] !== row) this.body.insertBefore(row, this.body.children[at] ?? null);
+    this._order();
+  }
+
+  _order() {
+    const rows = [...this.rows.values()].sort((a, b) => worstFirst(a.queue, b.queue));
+    if (this.table.matches(":hover, :focus-within") && this.body.childElementCount === rows.length) return;
+    rows.forEach(({ element }, at) => {
+      if (this.body.children[at] !== element) this.body.insertBefore(element, this.body.children[at] ?? null);
     });
   }
 
   /** What the stream says of the queues that are shown. */
   update(queues) {
     for (const [name, row] of this.rows) row.update(queues.get(name) ?? row.queue);
+    this._order();
   }
 
   _row(name) {
@@ -131,6 +137,7 @@ export class Failing {
   /** queue: "" for all queues. */
   constructor(frame, queue = "") {
     this.frame = frame;
+    this.items = [];
     this.list = h("ul", { class: "list" });
     const all = more(frame, `#/errors${queue && `?queue=${encodeURIComponent(queue)}`}`, "Errors");
     this.element = h("section", { class: "panel", "aria-label": "Failing, last hour" },
@@ -140,17 +147,24 @@ export class Failing {
   show({ items, left_out }) {
     const text = JSON.stringify(items);
     if (text === this.text) return;
-    this.text = text;
+    Object.assign(this, { text, items });
     const rest = left_out ? [h("li", { class: "small faint" }, `and ${plural(left_out, "kind")} more`)] : [];
     const none = h("li", {}, hollow("completed", "Nothing failed", null));
     this.list.replaceChildren(...(items.length ? items.map((one) => this._item(one)) : [none]), ...rest);
+  }
+
+  /** As what most attempts of a queue failed, as a sentence; "" where that is not among what is shown. */
+  whyOf(name) {
+    const kinds = this.items.filter(({ queue }) => queue === name);
+    const [most] = kinds.sort((a, b) => b.dead + b.retried - a.dead - a.retried);
+    return most ? ` Most often ${most.type}: ${most.message || "no message"}.` : "";
   }
 
   _item({ type, message, dead, retried, queue, queues, job_type, last_at }) {
     const search = jobsOf({ queue, dead, job_type, type });
     const where = queue ?? plural(queues, "queue");
     const place = !job_type || job_type === queue ? where : `${job_type} in ${where}`;
-    const died = h("span", { class: dead ? "dead" : "" }, `${number(dead)} dead`);
+    const died = h("span", { class: dead ? "dead" : "" }, `${number(dead)} died`);
     const counts = [died, ` · ${number(retried)} retried · `];
     return h("li", { class: this.frame.has("#/jobs") ? "go" : "" }, h("div", { class: "err" },
       this.frame.link(search, {}, h("h3", { class: "cut" }, visible(type))),

@@ -2,14 +2,13 @@
 
 import { get } from "../api.js";
 import {
-  button, clockWithSeconds, ghosts, h, heads, hollow, keptParts, number, panel, plural, seconds, setText, state,
-  trouble, visible, when, workerOf,
+  button, capital, clockWithSeconds, ghosts, h, heads, hollow, keptParts, number, panel, plural, seconds, setText,
+  state, trouble, visible, when, workerOf,
 } from "../kit.js";
 import { STATES } from "../search.js";
 import { thing, Tiles } from "./overview.js";
 import { badges, Failing } from "./overview_lists.js";
-import { pause, sweep } from "./queue_acts.js";
-import { limit } from "./queue_limits.js";
+import { limit, pause, sweep } from "./queue_acts.js";
 import { Throughput } from "./throughput.js";
 import { troubleOf } from "./verdict.js";
 
@@ -17,9 +16,9 @@ const EVENTS = ["enqueued", "completed", "retried", "dead"];
 const GROUPS = 50;
 const LINK = { class: "button bare tiny" };
 const WAITS = {
-  concurrency: "as many run as may", rate: "as many have started as may", paused: "it is paused", hold: "it rests",
+  concurrency: "as many run as may", rate: "the rate limit is used up", paused: "it is paused", hold: "it rests",
 };
-const waits = ({ by, until }) => `${WAITS[by] ?? by}${until ? `, until ${clockWithSeconds(until)}` : ""}`;
+const waits = ({ by, until }) => `${WAITS[by] ?? by}${until ? ` until ${clockWithSeconds(until)}` : ""}`;
 const figure = (n) => h("span", { class: n ? "" : "zero" }, number(n));
 
 export function page(frame, { queue }) {
@@ -65,7 +64,7 @@ class Queue {
     this.busy = h("div", { class: "stack", hidden: true }, this.tiles.element, h("div", { class: "split" },
       h("div", { class: "stack" }, this.throughput.element, panel("By type, ever", null, this.types), this.groups,
         this.quarantine), h("div", { class: "stack" }, side)));
-    this.loading = h("div", { class: "panel late" }, ghosts(5));
+    this.loading = ghosts(5, "panel");
     const head = h("div", { class: "head" }, h("div", {}, all, title), this._acts());
     this.element = h("div", { class: "stack" }, head, this.alerts, this.loading, this.busy);
     this._begin();
@@ -136,10 +135,11 @@ class Queue {
     for (const one of this.element.querySelectorAll("button[disabled]")) one.disabled = false;
     const { paused, quarantine, totals_by_type: types, trouble: wrong } = this.queue;
     if (this.pause) setText(this.pause, paused ? "Resume" : "Pause");
-    this._once("trouble", [wrong, paused], () => {
+    const why = this.failing.whyOf(this.name);
+    this._once("trouble", [wrong, paused, why], () => {
       this.badge.replaceChildren(...badges(this.queue));
       this.alerts.hidden = !wrong;
-      this.alerts.replaceChildren(...(wrong ? [thing(this.frame, troubleOf(this.name, wrong))] : []));
+      this.alerts.replaceChildren(...(wrong ? [thing(this.frame, troubleOf(this.name, wrong, why))] : []));
     });
     this._once("counts", this.queue.counts, () => this._showCounts());
     this._once("limits", [this.queue.concurrency, this.queue.rate, this.queue.max_depth, this.queue.groups,
@@ -176,7 +176,7 @@ class Queue {
       ["At once", concurrency && plural(concurrency, "job")], ["Rate", rated(rate)],
       ["Waiting", depth != null && `${plural(depth, "job")} at most`], ["Each group", each.join(", ")],
     ];
-    if (limited) facts.push(["Now", h("span", { class: "retried" }, `Jobs wait: ${waits(limited)}.`)]);
+    if (limited) facts.push(["Now", h("span", { class: "retried" }, `${capital(waits(limited))}.`)]);
     const value = (text) => h("dd", { class: text ? "" : "faint" }, text || "no limit");
     const fact = ([label, text]) => [h("dt", {}, label), value(text)];
     this.limits.replaceChildren(...facts.flatMap(fact));
@@ -214,13 +214,15 @@ class Queue {
     const before = (this.places.length - 1) * GROUPS;
     if (before && !items.length) return this.places.pop(); // They have gone meanwhile.
     this.groups.hidden = !items.length;
-    this._once("groups", [items, before, next_cursor], () => {
-      const why = ({ limited_by: by, until, strikes }) =>
-        by ? waits({ by, until }) : strikes ? plural(strikes.count, "strike") : "–";
+    const { limited } = this.queue;
+    this._once("groups", [items, before, next_cursor, limited], () => {
+      const why = ({ limited_by: by, until, strikes, ready }) =>
+        by ? waits({ by, until }) : strikes ? plural(strikes.count, "strike")
+          : ready && limited ? `of the whole queue ${waits(limited)}` : "–";
       const row = (one) => [visible(one.name), figure(one.ready), figure(one.running), why(one)];
       const link = this.name === "webhook" && this.frame.link("#/hosts", LINK, "Receivers");
       const hosts = link && h("div", { class: "acts" }, link);
-      const labels = ["Group", "Ready", "Running", "Waits for"];
+      const labels = ["Group", "Ready", "Running", "Why it waits"];
       const had = this.groups.querySelector("footer :focus")?.textContent;
       this.groups.replaceChildren(panel("Groups", hosts, table(labels, items.map(row)),
         (before > 0 || next_cursor) && this._turns(before, items.length, next_cursor)));

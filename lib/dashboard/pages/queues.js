@@ -42,7 +42,7 @@ class AllQueues {
     const columns = [...HEAD, ["Workers", "n wide-only extra"]].map((one) => this._head(...one));
     const table = h("table", { class: "cards stats queues queues-all", hidden: true }, heads(columns), this.body);
     this.table = table;
-    this.place = h("div", { class: "late" }, ghosts(8));
+    this.place = ghosts(8);
     const head = h("div", { class: "head" }, h("div", {}, h("h1", {}, "Queues"), this.note));
     this.element = h("div", { class: "stack" }, head,
       h("section", { class: "panel", "aria-label": "All queues" }, h("header", {}, h("h2", {}, "All"), clear, label),

@@ -58,7 +58,7 @@ class Request {
     const logs = panel("In the logs", h("div", { class: "acts" }, copier(grep)), h("div", { class: "pad" }, grep));
     this.rest = h("div", { class: "stack", hidden: true },
       panel("What happened", null, this.fall.parts), panel("Jobs", this.note, this.list), logs);
-    this.loading = h("div", { class: "panel late" }, ghosts(6));
+    this.loading = ghosts(6, "panel");
     this.element = h("div", { class: "stack" }, this.head, this.loading, this.rest);
     frame.every(1, () => this.isOpen && this._draw());
     frame.watch(async (signal) => this._show(await this._read(signal)), {

@@ -49,7 +49,7 @@ class Schedule {
     const runs = panel("Last runs", h("div", { class: "acts" }, jobs), table);
     this.rest = h("div", { class: "split", hidden: true }, h("div", { class: "stack" }, runs, this.made),
       h("div", { class: "stack" }, panel("Next runs", null, this.next), panel("About", null, this.about)));
-    this.loading = h("div", { class: "panel late" }, ghosts(6));
+    this.loading = ghosts(6, "panel");
     const crumbs = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/schedules", {}, "Schedules"));
     const title = h("h1", { class: "titled" }, h("span", {}, visible(name)), this.badge);
     const head = h("div", { class: "head" }, h("div", {}, crumbs, title, this.gist, this.told), this.buttons);

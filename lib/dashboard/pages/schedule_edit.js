@@ -34,12 +34,12 @@ export function page(frame, { name = null }) {
 
 class Editor {
   constructor(frame, name) {
-    Object.assign(this, { frame, name, known: null, timeErrors: [] });
+    Object.assign(this, { frame, name, known: null, timed: [] });
     const crumbs = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/schedules", {}, "Schedules"),
       name && [" / ", frame.link(hashOf(name), {}, name)]);
     const title = h("h1", {}, name ? ["Edit ", visible(name)] : "New schedule");
     this.about = h("p", { class: "soft" });
-    this.place = h("div", { class: "panel" }, ghosts(6));
+    this.place = ghosts(6, "panel");
     const head = h("div", { class: "head" }, h("div", {}, crumbs, title, this.about));
     this.element = h("div", { class: "stack" }, head, this.place);
     if (frame.can("write")) frame.once(() => this._open(), (problem) => put(this.place, trouble(problem)));
@@ -86,7 +86,8 @@ class Editor {
         h("input", { type: "number", min: 0, max: 86400, step: "any", placeholder: "0", on: timed })),
       starts: field("starts", "Not before, in your time", h("input", { type: "datetime-local", on: timed })),
       ends: field("ends", "Not after, in your time", h("input", { type: "datetime-local", on: timed })),
-      owner: field("owner", "Owner", h("input", { ...plain, maxlength: 128 }), "Whose it is: a filter of lists."),
+      owner: field("owner", "Owner", h("input", { ...plain, maxlength: 128 }),
+        "Who answers for it, as a team. The API lists schedules by it."),
     };
     this._layOut();
   }
@@ -192,7 +193,7 @@ class Editor {
     faults.push(...this._strayMasks(made));
     for (const one of Object.values(at)) one.fault(halfOf(one.input));
     const isHalf = Object.values(at).some(({ isWrong }) => isWrong);
-    const left = this._tellErrors(this.payload.tell([...faults, ...this.timeErrors]));
+    const left = this._tellErrors(this.payload.tell([...faults, ...this.timed]));
     put(this.told, left.map(({ detail }) => h("p", { class: "dead", role: "alert" }, capital(detail))));
     const owner = at.owner.input.value.trim();
     const rules = { overlap: at.overlap.input.value, catch_up: at.missed.input.value };
@@ -211,7 +212,7 @@ class Editor {
     const wish = this._wish();
     const name = this.name ?? this.fields.name.input.value.trim();
     const isNamed = NAME.test(name);
-    if (!isNamed) this.fields.name.fault([name ? `takes ${NAMED}The first is a letter or digit.` : "is missing"]);
+    if (!isNamed) this.fields.name.fault([name ? `takes ${NAMED}First a letter or digit.` : "is missing"]);
     if (!wish || !isNamed) return focusFault(this.element);
     this.save.disabled = true;
     try {
@@ -257,7 +258,7 @@ class Editor {
 
   /** What the preview says of the times; nothing where they are right. A save that is not sent says it too. */
   _tellTimes(errors) {
-    this.timeErrors = errors;
+    this.timed = errors;
     for (const name of ["when", "zone", "jitter", "starts", "ends"]) {
       const one = this.fields[name];
       one.fault(one.isWrong ? halfOf(one.input) : []);

@@ -118,7 +118,7 @@ export function actionsOf(schedule) {
   const isBusy = ["ready", "active", "delayed", "blocked"].includes(runs[0]?.state);
   const beside = isBusy ? ` The one before, ${runs[0].job_id}, has not ended.` : "";
   const run = `It queues its ${schedule.job ? "job" : "workflow"} once, now. Its times stay as they are.${beside}`;
-  const stop = "It runs no more until somebody resumes it. What lies in the pause is not made up for; its jobs stay.";
+  const stop = "It runs no more until somebody resumes it. Runs that come due meanwhile are skipped; its jobs stay.";
   const isCode = owner?.startsWith("code:");
   const code = isCode ? " Code declares it: it comes back when a worker starts, so pause it instead." : "";
   const gone = `It runs no more, and nothing brings it back. Jobs that it has queued stay.${code}`;

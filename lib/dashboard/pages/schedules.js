@@ -56,7 +56,7 @@ class Schedules {
     const pick = this.bulk.can ? [[this.bulk.all, "pick"]] : [];
     const columns = [...pick, sorter("name"), ["Runs"], sorter("next"), ["Last ten", "last"], ["On", "n"]];
     this.table = h("table", { class: "cards rows schedules", hidden: true }, heads(columns), this.body);
-    this.place = h("div", { class: "late" }, ghosts(6));
+    this.place = ghosts(6);
     this.foot = h("footer", { hidden: true });
     this.element = h("div", { class: "stack" }, head, this.board.element,
       h("section", { class: "panel", "aria-label": "All schedules" },

@@ -52,7 +52,7 @@ export class Row {
 
 const ACTS = {
   pause: { word: "Pause", did: "Paused", fits: ({ paused }) => !paused,
-    words: "None runs until somebody resumes it. What lies in the pause is not made up for; their jobs stay." },
+    words: "None runs until somebody resumes it. Runs that come due meanwhile are skipped; their jobs stay." },
   resume: { word: "Resume", did: "Resumed", fits: ({ paused }) => paused,
     words: "Each runs at the first of its times from now on." },
   run: { word: "Run now", did: "Ran", fits: () => true,

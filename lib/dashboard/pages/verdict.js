@@ -5,42 +5,49 @@
 
 import { capital, clockOrDay, counted, number, plural } from "../kit.js";
 
-/** Trouble's code -> how bad it is (dead: red, retried: amber), its title, that of many queues at once, and the state
- * of the jobs that are in it. */
+/** Trouble's code, the worst first -> how bad it is (dead: red, retried: amber), the title for one queue (s: "s") or
+ * for many ("12 queues"; s: ""), the state of the jobs that are in it, and the unit of its amount. */
 const TROUBLES = {
-  unserved: ["dead", (queue) => `Nobody serves the queue ${queue}`, (queues) => `Nobody serves ${queues}`, "ready"],
-  dying: ["dead", (queue) => `Jobs of ${queue} die`, (queues) => `Jobs of ${queues} die`, "dead"],
-  failing: [
-    "retried", (queue) => `Attempts of ${queue} fail`, (queues) => `Attempts of ${queues} fail`, "delayed,dead",
-  ],
-  backlog: ["retried", (queue) => `${queue} falls behind`, (queues) => `${queues} fall behind`, "ready"],
-  paused: ["retried", (queue) => `${queue} is paused`, (queues) => `${queues} are paused`, "ready"],
+  unserved: ["dead", (them, s) => `Nobody serves ${s && "the queue "}${them}`, "ready", " waiting"],
+  dying: ["dead", (them) => `Jobs of ${them} die`, "dead", " dead"],
+  failing: ["retried", (them) => `Attempts of ${them} fail`, "delayed,dead", " %"],
+  backlog: ["retried", (them, s) => `${them} fall${s} behind`, "ready", " s"],
+  paused: ["retried", (them, s) => `${them} ${s ? "is" : "are"} paused`, "ready", " waiting"],
 };
+const CODES = Object.keys(TROUBLES);
+const rankOf = (one, none) => (one ? CODES.indexOf(one.code) : none);
 const MOST_ALIKE = 3; // So many queues with one trouble are told one by one; more of them together.
 
-export function thingsOf(health, queues) {
+/** The order of queues by trouble, as the API has it: by the code, the amount, the name. */
+export const worstFirst = ({ name: a, trouble: one }, { name: b, trouble: two }) =>
+  rankOf(one, CODES.length) - rankOf(two, CODES.length) || (two?.amount ?? 0) - (one?.amount ?? 0) || (a < b ? -1 : 1);
+
+export function thingsOf(health, queues, failing) {
   const told = new Set(health.warnings.filter((one) => one.code === "queue_unserved").map((one) => one.queue));
   const isTold = ({ name, trouble }) => ["unserved", "paused"].includes(trouble.code) && told.has(name);
   const troubled = queues
     .filter((queue) => queue.trouble && !isTold(queue))
-    .map(({ name, trouble }) => troubleOf(name, trouble));
-  const alike = Map.groupBy([...health.warnings.map(thingOf), ...troubled], ({ code }) => code);
-  const things = [...alike].flatMap(([code, group]) =>
-    TROUBLES[code] && group.length > MOST_ALIKE ? [manyOf(code, group.map(({ queue }) => queue))] : group);
-  // "dead" < "retried": red first.
-  return things.sort((a, b) => a.kind.localeCompare(b.kind));
+    .map(({ name, trouble }) => troubleOf(name, trouble, failing.whyOf(name)));
+  const amounts = new Map(queues.map(({ name, trouble }) => [name, trouble?.amount]));
+  const all = [...health.warnings.map(thingOf), ...troubled].map((one) => ({ amount: amounts.get(one.queue), ...one }));
+  // "dead" < "retried": red first. What is of no queue, as that no worker is there, comes before what is.
+  all.sort((a, b) => a.kind.localeCompare(b.kind) || rankOf(a) - rankOf(b) || (b.amount ?? 0) - (a.amount ?? 0));
+  return [...Map.groupBy(all, ({ kind, code }) => code ?? kind).values()].flatMap((group) =>
+    TROUBLES[group[0].code] && group.length > MOST_ALIKE ? [manyOf(group)] : group);
 }
 
-/** A queue's trouble in words: {code, kind, title, text, queue, link}. */
-export function troubleOf(queue, { code, text }) {
-  const [kind, title, , state] = TROUBLES[code] ?? ["retried", (name) => `Something is wrong with ${name}`];
-  return { code, kind, title: title(queue), text: `${capital(text)}.`, queue, link: linkTo(queue, state) };
+/** A queue's trouble in words: {code, kind, title, text, queue, link}. why: a sentence, for jobs that fail. */
+export function troubleOf(queue, { code, text }, why) {
+  const [kind, title, state] = TROUBLES[code] ?? ["retried", (name) => `Something is wrong with ${name}`];
+  const whole = `${capital(text)}.${state?.includes("dead") ? why : ""}`;
+  return { code, kind, title: title(queue, "s"), text: whole, queue, link: linkTo(queue, state) };
 }
 
-function manyOf(code, names) {
-  const [kind, , title] = TROUBLES[code];
-  const text = `${names.slice(0, MOST_ALIKE).join(", ")} and ${plural(names.length - MOST_ALIKE, "other")}.`;
-  return { kind, title: title(plural(names.length, "queue")), text, link: ["#/queues", "Show queues"] };
+function manyOf(group) {
+  const [kind, title, , unit] = TROUBLES[group[0].code];
+  const worst = group.slice(0, MOST_ALIKE).map(({ queue, amount }) => `${queue} (${number(amount ?? 0)}${unit})`);
+  const text = `${worst.join(", ")} and ${plural(group.length - MOST_ALIKE, "other")}.`;
+  return { kind, title: title(plural(group.length, "queue"), ""), text, link: ["#/queues", "Show queues"] };
 }
 
 function linkTo(queue, state) {
@@ -54,7 +61,7 @@ function thingOf({ code, severity, text, what_to_do, queue, since }) {
   return {
     code: isUnserved ? "unserved" : null,
     kind: severity === "error" ? "dead" : "retried",
-    title: isUnserved ? TROUBLES.unserved[1](queue) : capital(text),
+    title: isUnserved ? TROUBLES.unserved[1](queue, "s") : capital(text),
     text: `${isUnserved ? `${capital(text)}. ` : ""}${capital(what_to_do)}.${begun}`,
     queue,
     link: linkTo(queue, isUnserved && "ready"),
@@ -67,6 +74,7 @@ export function heading(things) {
 
 /** The sentence below: what goes on beside. */
 export function remainder(things, health, page, active) {
+  if (health.workers === 0) return "Nothing runs: there is no worker.";
   const troubled = page.items.filter((queue) => queue.trouble).length;
   const fine = troubled
     ? `${number(page.total - troubled)} of ${plural(page.total, "queue")} keep up`

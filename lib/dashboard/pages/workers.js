@@ -25,7 +25,7 @@ class Workers {
     this.opened = new Set();
     this.note = h("p", { class: "soft" }, "Looking…");
     this.alerts = h("ul", { class: "alerts", hidden: true, "aria-label": "What is wrong" });
-    this.hosts = h("div", { class: "stack" }, h("div", { class: "panel late" }, ghosts(4)));
+    this.hosts = h("div", { class: "stack" }, ghosts(4, "panel"));
     this.gone = h("div", { hidden: true });
     const head = h("div", { class: "head" }, h("div", {}, h("h1", {}, "Workers"), this.note));
     this.element = h("div", { class: "stack" }, head, this.alerts, this.hosts, this.gone);

@@ -5,11 +5,10 @@
 import { ask, curlOf, hasEnded, showCurl } from "../actions.js";
 import { get } from "../api.js";
 import {
-  button, copier, day, ghosts, h, hollow, icon, keptParts, now_ms, number, panel, plural, progressBar, put, setText,
-  shortId, state, trouble, visible, when,
+  button, capital, copier, day, ghosts, h, heads, hollow, icon, keptParts, likeOf, now_ms, number, pageOf, panel,
+  plural, progressBar, put, setText, shortId, state, trouble, visible, when,
 } from "../kit.js";
-import { Graph } from "./workflow_graph.js";
-import { Members } from "./workflow_jobs.js";
+import { afterText, countsOf, Graph, STATES, timeOf } from "./workflow_graph.js";
 import { actionsOf, explained, pill, sentence } from "./workflow_words.js";
 
 const LEAST_MS = 1000;
@@ -17,6 +16,7 @@ const OPEN_MS = 5000;
 const ENDED_MS = 60_000;
 const MOST_AROUND = 5;
 const AROUND_MS = 10_000;
+const STEP = 100; // So many rows the table begins with.
 
 export function page(frame, { id }) {
   const shown = new Workflow(frame, id);
@@ -44,7 +44,7 @@ class Workflow {
     this.rest = h("div", { class: "stack", hidden: true },
       panel("Graph", this.note, this.graph.element, this.graph.foot),
       h("div", { class: "split" }, this.members.element, panel("About", null, this.about)));
-    this.loading = h("div", { class: "panel late" }, ghosts(6));
+    this.loading = ghosts(6, "panel");
     const head = h("div", { class: "head" }, h("div", {}, this.crumbs, this.title, this.counts), this.buttons);
     this.element = h("div", { class: "stack" }, head, this.verdict, this.loading, this.rest);
     frame.every(1, () => this.graph.tick());
@@ -79,7 +79,7 @@ class Workflow {
   _show(workflow, told) {
     const { frame } = this;
     const { name, jobs, progress, counts, workflow: above } = workflow;
-    this.title.replaceChildren(h("span", {}, visible(name ?? "Workflow")), pill(workflow.state));
+    this.title.replaceChildren(h("span", {}, visible(name ?? "Workflow")), pill(workflow.state, told.tone));
     frame.title(`${name ?? "Workflow"} ${shortId(this.id)}`);
     const id = h("span", { class: "mono cut" }, this.id);
     const up = above && [frame.link(`#/workflows/${above}`, { class: "mono" }, shortId(above)), icon("chevron")];
@@ -102,7 +102,7 @@ class Workflow {
     if (this.verdict.contains(document.activeElement)) return; // Somebody is at one of its links.
     const said = h("div", {}, h("p", {}, h("strong", {}, strong), " ", text), list);
     this._once("told", [tone, said.textContent, progress], () => {
-      const like = how === "blocked" ? "active" : how;
+      const like = how === "blocked" ? tone || "active" : how;
       if (how === "blocked") said.append(progressBar("Progress", progress));
       this.verdict.className = `verdict ${tone}`;
       put(this.verdict, h("span", { class: like }, icon(like)), said);
@@ -170,5 +170,112 @@ class Workflow {
     this.buttons.replaceChildren();
     this.element.replaceChildren(this.element.firstChild,
       h("section", { class: "panel" }, hollow("search", "Nothing to draw", why, list)));
+  }
+}
+
+/** The table of a workflow's jobs: all of them, those of one state, or those of one node of the graph. */
+class Members {
+  constructor(frame, id) {
+    Object.assign(this, { frame, id, state: "", ids: null, most: STEP, rows: new Map(), jobs: new Map() });
+    this.group = h("span", { class: "token", hidden: true });
+    this.search = h("div", { class: "acts" });
+    this.states = h("div", { class: "states", role: "group", "aria-label": "By state" });
+    this.body = h("tbody", {});
+    const columns = [["State"], ["Job"], ["After"], ["Time", "n"]];
+    this.foot = h("footer", { hidden: true });
+    this.element = h("section", { class: "panel", "aria-label": "Jobs" },
+      h("header", {}, h("h2", {}, "Jobs"), this.group, this.search), this.states,
+      h("table", { class: "cards members" }, heads(columns), this.body), this.foot);
+  }
+
+  /** jobs: Map id -> job. Rows change in place. */
+  show(jobs) {
+    this.jobs = jobs;
+    this._list();
+  }
+
+  /** List the jobs of a node of the graph, and bring them into sight. */
+  choose(ids, title) {
+    Object.assign(this, { ids: new Set(ids), state: "", most: STEP });
+    const click = () => this._all();
+    const all = button(icon("cross"), { kind: "bare tiny", "aria-label": "All jobs", on: { click } });
+    put(this.group, visible(title), all);
+    this._list();
+    this.element.scrollIntoView({ block: "start" });
+    all.focus({ preventScroll: true });
+  }
+  _all() {
+    this.ids = null;
+    this._list();
+    this.element.querySelector(".states button").focus();
+  }
+
+  _list() {
+    this.group.hidden = !this.ids;
+    const some = [...this.jobs.values()].filter(({ id }) => !this.ids || this.ids.has(id));
+    this._tabs(some);
+    const wanted = some.filter((one) => !this.state || one.state === this.state);
+    const shown = wanted.slice(0, this.most);
+    for (const job of shown) this._row(job);
+    const order = shown.map(({ id }) => id).join();
+    if (order !== this.order) put(this.body, shown.map(({ id }) => this.rows.get(id).element));
+    this.order = order;
+    this._rest(wanted.length - shown.length);
+  }
+
+  _tabs(jobs) {
+    const counts = countsOf(jobs);
+    const there = ["", ...STATES.filter((name) => counts[name] || name === this.state)];
+    const text = JSON.stringify([there, counts, this.state]);
+    if (text === this.tabs) return;
+    this.tabs = text;
+    const had = this.states.contains(document.activeElement) ? document.activeElement.dataset.state : null;
+    put(this.states, there.map((name) => {
+      const like = likeOf(name);
+      const count = h("span", { class: "num" }, number(name ? counts[name] : jobs.length));
+      const props = { "aria-pressed": String(name === this.state), "data-state": name };
+      return h("button", { type: "button", ...props, on: { click: () => this._choose(name) } },
+        name && h("span", { class: like }, icon(like)), capital(name || "all"), count);
+    }));
+    if (had !== null) this.states.querySelector(`[data-state="${had}"]`)?.focus();
+    const types = new Set(jobs.map(({ type }) => type));
+    const query = new URLSearchParams({ workflow: this.id });
+    if (this.ids && types.size === 1) query.set("type", [...types][0]);
+    if (this.state) query.set("state", this.state === "skipped" ? "cancelled" : this.state);
+    const search = button("Search them", { kind: "tiny", href: `#/jobs?${query}` });
+    put(this.search, this.state !== "gone" && search);
+  }
+  _choose(name) {
+    Object.assign(this, { state: name, most: STEP });
+    this._list();
+  }
+
+  _row(job) {
+    const time = timeOf(job);
+    const text = JSON.stringify([job, time]);
+    const row = this.rows.get(job.id) ?? { element: h("tr", { class: "go" }) };
+    this.rows.set(job.id, row);
+    if (row.text === text) return;
+    const [{ type, name, optional }, had] = [job, row.element.contains(document.activeElement)];
+    const known = h("strong", { class: "cut" }, h("bdi", {}, visible(name)));
+    const link = this.frame.link(pageOf(job), { class: "titled" }, known,
+      type !== name && h("span", { class: "faint cut" }, visible(type ?? "record gone")),
+      optional && h("span", { class: "tag" }, "optional"));
+    put(row.element, h("td", { class: "st" }, state(job.state)),
+      h("td", { class: "who" }, link), h("td", { class: "soft small full" }, visible(afterText(job))),
+      h("td", { class: `n ${time ? "" : "zero"}` }, time || "–"));
+    row.text = text;
+    if (had) link.focus();
+  }
+
+  _rest(left) {
+    this.foot.hidden = left <= 0;
+    if (left <= 0) return;
+    const more = () => {
+      this.most += 5 * STEP;
+      this._list();
+    };
+    if (!this.foot.firstChild) this.foot.append(button("", { kind: "tiny", on: { click: more } }));
+    setText(this.foot.firstChild, `${plural(left, "more job")}`);
   }
 }

@@ -5,16 +5,16 @@ import { heldUpBy } from "../graph.js";
 import { capital, h, number, pageOf, plural, seconds, state, visible, zoned } from "../kit.js";
 import { OPEN } from "./workflow_graph.js";
 
+const LOST = ["dead", "cancelled"];
 const MOST_NAMED = 3;
 const MOST_EXPLAINED = 5;
 const MOST_LINES = 3;
 /** Reasons for which a job waits until somebody does something. */
 const STUCK = ["no_worker", "queue_paused", "group_paused", "unknown_type"];
 
-/** A workflow's state. `blocked` is what it is while its jobs run. */
-export function pill(how) {
-  return how === "blocked" ? state("active", { pill: true, word: "running" }) : state(how, { pill: true });
-}
+/** A workflow's state. `blocked` is what it is while its jobs run; tone: "dead" if one has failed by then. */
+export const pill = (how, tone) => how === "blocked"
+  ? state(tone || "active", { pill: true, word: tone ? "failing" : "running" }) : state(how, { pill: true });
 
 /** Why a job does not run, or how it ended; null where it is gone. */
 export async function explained(id, signal) {
@@ -51,8 +51,13 @@ export async function sentence(workflow, jobs, nodes, frame) {
   }
   const ended = counts.jobs - OPEN.reduce((count, name) => count + counts[name], 0);
   const have = `${number(ended)} of ${plural(counts.jobs, "job")} ${ended === 1 ? "has" : "have"} ended.`;
-  const strong = cancel_requested_at ? "It is being cancelled." : have;
-  return { strong, list: await holdUps(jobs, nodes, frame) };
+  const list = await holdUps(jobs, nodes, frame);
+  if (cancel_requested_at) return { strong: "It is being cancelled.", list };
+  const lost = all.filter((one) => !one.optional && LOST.includes(one.state));
+  if (!lost.length) return { strong: have, list };
+  const dead = lost.filter((one) => one.state === "dead");
+  const text = [named(frame, dead.length ? dead : lost), " did not complete. It can be run again when all have ended."];
+  return { tone: "dead", strong: `It fails. ${have}`, text, list };
 }
 
 async function culprits({ id, counts }, all, frame) {

@@ -3,8 +3,8 @@
 
 import { curlOf } from "../actions.js";
 import {
-  button, copier, ghosts, h, heads, hollow, icon, Newer, now_ms, number, plural, put, seconds, setText, shortId,
-  trouble, visible, when, zoned,
+  copier, ghosts, h, heads, hollow, icon, Newer, now_ms, number, plural, put, seconds, setText, shortId, trouble,
+  turnsOf, visible, when, zoned,
 } from "../kit.js";
 import { sampleOf } from "../schema.js";
 import { pagesOf } from "../search.js";
@@ -41,7 +41,7 @@ class Workflows {
       this._replace(shown);
       this._explain(shown, frame.signal).catch(() => {});
     });
-    this.none = h("div", { class: "late" }, ghosts(5));
+    this.none = ghosts(5);
     this.foot = h("footer", { hidden: true });
     this.element = h("div", { class: "stack" }, h("div", {}, h("h1", {}, "Workflows"), this.about),
       h("section", { class: "panel", "aria-label": "Workflows" }, this.states, this.newer.element, this.table,
@@ -109,10 +109,7 @@ class Workflows {
   _turns(count) {
     this.foot.hidden = !this.next && !this.query.has("cursor");
     if (this.foot.contains(document.activeElement)) return;
-    const to = (label, cursor) => cursor && button(label, { kind: "tiny", href: this.hashWith({ cursor }) });
-    const first = this.query.has("cursor") && !this.back && button("First", { kind: "tiny", href: this.hashWith({}) });
-    put(this.foot, h("span", { class: "num" }, `${number(count)} shown`), first, to("Newer", this.back),
-      to(count < LIMIT ? "Search on" : "Older", this.next));
+    put(this.foot, turnsOf(this, count, LIMIT));
   }
 
   _nothing() {

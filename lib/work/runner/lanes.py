@@ -227,8 +227,9 @@ class Lanes:
             job, spec, self._queue, self._services, active.lease.note, self._loop, is_on_loop=prepared.type.is_async
         )
         self._services.log.write(JOB_STARTED, NOTHING, *context.log_values)
-        active.started_s = time.monotonic()
-        self._parts.timings.note_wait(self._queue, spec.type, (job.now_ms - job.ready_ms) / 1000)
+        claimed_s, active.started_s = active.started_s, time.monotonic()
+        wait_s = (job.now_ms - job.ready_ms) / 1000 + active.started_s - claimed_s
+        self._parts.timings.note_wait(self._queue, spec.type, wait_s)
         self._stops.arm_later(active)
         return context
 

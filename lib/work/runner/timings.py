@@ -61,7 +61,7 @@ class Timings:
         self._number = 0
 
     def note_wait(self, queue: str, type_name: str, wait_s: float) -> None:
-        """A job was claimed wait_s after it had become ready."""
+        """An attempt has begun, wait_s after its job had become ready."""
         values_s = self._uncounted[queue, "wait", type_name]
         values_s.append(wait_s)
         if len(values_s) >= MOST_UNCOUNTED:

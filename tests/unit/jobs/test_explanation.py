@@ -156,6 +156,11 @@ class Delayed(unittest.TestCase):
         )
         self.assertIn("its time has come", served.detail)
 
+    def test_it_waits_since_its_time_has_come(self) -> None:
+        due_ms = NOW_MS - 4000
+
+        self.assertEqual(due_ms, explained("delayed", facts={"runners": 0}, run_at_ms=due_ms).since_ms)
+
 
 class Ready(unittest.TestCase):
     def test_a_paused_queue_goes_before_all_that_its_ready_jobs_wait_for(self) -> None:

@@ -58,6 +58,14 @@ class Waiting(unittest.TestCase):
 
         self.assertEqual("1 of 1 job has not ended: fetch (ready for 12 s)", said)
 
+    def test_a_workflow_that_runs_on_though_jobs_failed_says_that_it_fails(self) -> None:
+        waits = parent(edge("m.email-1 9/a"), "ready")
+
+        said = detail("blocked", "m.email-1 9/a,mxemail-2 8/sum,mdemail-3 10/charge,ndemail-4 2/extra", waits)
+
+        self.assertIn("1 of 4 jobs has not ended: a (ready", said)
+        self.assertIn("; it fails already: charge (dead) and 1 more", said)
+
     def test_a_workflow_waits_for_its_own_parents_and_then_for_its_members(self) -> None:
         members = "m.email-2 10/b,m.email-1 9/a,ncemail-3 2/c"
         first, then = f"c.email-9 load,{members}", f"ccemail-9 load,{members}"

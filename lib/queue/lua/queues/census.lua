@@ -19,7 +19,7 @@
 -- WHY ready jobs are not counted: the lists hold stale ids and bells as well. Ready is all jobs less those in other
 -- states.
 -- WHY the oldest of a hundred groups: a queue may have a hundred thousand.
-local MOST_GROUPS, HOUR_MS = 100, 3600000
+local MOST_GROUPS, MOST_IDS, HOUR_MS = 100, 1000, 3600000
 local active, alive = 0, 0
 local runners = redis.call('HGETALL', base .. 'workers')
 for i = 1, #runners, 2 do
@@ -29,22 +29,35 @@ for i = 1, #runners, 2 do
   if is_alive(about, redis.call('HGET', base .. 'beats', runner), tonumber(ARGV[1])) then alive = alive + 1 end
 end
 
--- Since when the oldest ready job of a list waits, in ms; nil where none of the 20 that are next is ready.
-local function oldest_in(list)
-  for _, id in ipairs(redis.call('LRANGE', base .. list, -20, -1)) do
-    local state, since = unpack(redis.pcall('HMGET', base .. 'job:' .. id, 'state', 'since'))
-    if state == 'ready' then return tonumber(since or redis.call('ZSCORE', base .. 'all', id)) end
+-- Since when the oldest ready job of a list waits, in ms, of the first `most` that are next; nil where none of the ids
+-- that are next is ready.
+-- WHY not that of the first: a job that came back, from a runner that died, say, stands in front, and waits since then.
+local function oldest_in(list, most)
+  local oldest_ms, seen = nil, 0
+  for last = -1, -MOST_IDS, -most do
+    local ids = redis.call('LRANGE', base .. list, last - most + 1, last)
+    for i = #ids, 1, -1 do
+      local state, since = unpack(redis.pcall('HMGET', base .. 'job:' .. ids[i], 'state', 'since'))
+      if state == 'ready' then
+        local ms = tonumber(since or redis.call('ZSCORE', base .. 'all', ids[i]) or nil)
+        if ms and (not oldest_ms or ms < oldest_ms) then oldest_ms = ms end
+        seen = seen + 1
+        if seen == most then return oldest_ms end
+      end
+    end
+    if #ids < most then break end
   end
+  return oldest_ms
 end
 
-local lists = {'ready:high', 'ready:normal', 'ready:low', 'suspects'}
-for _, group in ipairs(redis.call('ZRANGE', base .. 'groups', 0, MOST_GROUPS - 1)) do
-  for _, priority in ipairs({'high', 'normal', 'low'}) do lists[#lists + 1] = 'line:' .. priority .. ':' .. group end
-end
 local oldest_ms
-for _, list in ipairs(lists) do
-  local ms = oldest_in(list)
+local function look_at(list, most)
+  local ms = oldest_in(list, most)
   if ms and (not oldest_ms or ms < oldest_ms) then oldest_ms = ms end
+end
+for _, list in ipairs({'ready:high', 'ready:normal', 'ready:low', 'suspects'}) do look_at(list, 20) end
+for _, group in ipairs(redis.call('ZRANGE', base .. 'groups', 0, MOST_GROUPS - 1)) do
+  for _, priority in ipairs({'high', 'normal', 'low'}) do look_at('line:' .. priority .. ':' .. group, 3) end
 end
 
 -- Which limit of the queue lets nothing start.

@@ -96,7 +96,10 @@ class OfOneQueue(unittest.IsolatedAsyncioTestCase):
         self.seen: list[Any] = []
         handlers = (wait, block, shrug, leave)
         known = Registry([JobType(f.__name__, f, lambda value, path: value, is_async=True) for f in handlers])
-        timings = SimpleNamespace(note_wait=lambda *seen: None, note_run=lambda *seen: None)
+        self.waits_s: list[float] = []
+        timings = SimpleNamespace(
+            note_wait=lambda queue, type_name, wait_s: self.waits_s.append(wait_s), note_run=lambda *seen: None
+        )
         self.settings = SimpleNamespace(lease_s=30.0, unwind_s=0.3)
         self.log = ALog(self)
         self.services = cast(Services, SimpleNamespace(registry=known, log=self.log))
@@ -219,6 +222,15 @@ class OfOneQueue(unittest.IsolatedAsyncioTestCase):
 
         self.assertEqual([f"q-{1:032}"], self.begun)
         self.assertEqual([("finish", 1), ("release", 2)], self.lease.ends)
+
+    async def test_what_a_handler_keeps_from_beginning_has_waited_so_long(self) -> None:
+        lanes = self.lanes(2)
+
+        self.start(lanes, 1, 2, type_name="block")
+        await asyncio.wait_for(lanes.wait_until_idle(), 5)
+
+        at_once_s, behind_s = self.waits_s
+        self.assertGreaterEqual(behind_s - at_once_s, 0.2)
 
     async def test_a_lane_that_a_job_left_a_cancellation_to_is_followed_by_another(self) -> None:
         lanes = self.lanes(1)
