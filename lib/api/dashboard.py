@@ -1,7 +1,7 @@
 """/ and the files under /dashboard: the page that shows what goes on. The folder lib/dashboard has them.
 
 The files are read once, soon after the start: an upgrade on disk must not mix new scripts with a server's old ones.
-Scripts and styles travel without comments and indentation, a sixth of their bytes; their lines keep their numbers.
+They travel without the comments of scripts and styles and without indentation; their lines keep their numbers.
 DASHBOARD=0 answers 404, as for any path at which nothing is.
 """
 
@@ -18,8 +18,9 @@ from lib.web.router import Call
 
 HTML, CSS, JS, SVG = "text/html; charset=utf-8", "text/css", "text/javascript", "image/svg+xml"
 KINDS = {".css": CSS, ".js": JS}
-# In each file a comment begins its line, and no text in backquotes ends in another line: test_dashboard_files.py.
-_STAYS = re.compile(rb"^ *//[^\n]*|^ */\*.*?\*/|^ +", re.MULTILINE | re.DOTALL)
+# A comment begins its line; or it ends one, after a blank, and has no quotes in it: then it is no part of a text, for
+# no text ends in another line (test_dashboard_files.py).
+_STAYS = re.compile(rb"""^ *//[^\n]*|^ */\*.*?\*/|^ +| +// [^"'`\n]*$""", re.MULTILINE | re.DOTALL)
 _FOLDER = Path(dashboard.__file__).parent
 _ALL_KINDS = {".html": HTML, ".svg": SVG, **KINDS}
 
@@ -59,15 +60,15 @@ class DashboardOperations:
         return kept.answer(call.request)
 
 
-def travelling(content: bytes, kind: str) -> bytes:
-    """What of a file is sent. kind: its content type."""
-    return _STAYS.sub(lambda found: b"\n" * found[0].count(b"\n"), content) if kind in KINDS.values() else content
+def travelling(content: bytes) -> bytes:
+    """What of a file is sent."""
+    return _STAYS.sub(lambda found: b"\n" * found[0].count(b"\n"), content)
 
 
 def _read_all(folder: Path) -> dict[str, KeptFile]:
     """{"index.html": …, "pages/overview.js": …}."""
     kinds = {path: _ALL_KINDS[path.suffix] for path in sorted(folder.rglob("*")) if path.suffix in _ALL_KINDS}
     return {
-        path.relative_to(folder).as_posix(): KeptFile(travelling(path.read_bytes(), kind), kind)
+        path.relative_to(folder).as_posix(): KeptFile(travelling(path.read_bytes()), kind)
         for path, kind in kinds.items()
     }

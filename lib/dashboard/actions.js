@@ -1,7 +1,7 @@
 // What changes a job: each is a dialog that says in words what will happen, has the same as curl, and one button.
 
 import { call } from "./api.js";
-import { button, copier, escaped, h, put, quoted, setText, showDialog, visible } from "./kit.js";
+import { button, copier, escaped, h, hearHalf, put, quoted, setText, showDialog, visible } from "./kit.js";
 
 /** A request as curl; $KEY stands for the key, which is not shown. path: "api/jobs", below the page. body: as text.
  * headers: more fields of it. */
@@ -40,14 +40,14 @@ export function showCurl(title, text, note) {
  * `act`, to be set, does it and returns what has happened, a sentence or an element; nothing: the dialog closes. `mark`
  * may be set: it shows faults at the fields of the content, and returns those that have none there. */
 export class Ask {
-  constructor(frame, { title, label = "…", kind = "main", curl = "", leave = "Close" }, ...content) {
+  constructor(frame, { title, label = "…", kind = "main", curl = "" }, ...content) {
     this.controller = new AbortController();
     this.mark = (faults) => faults;
     this.signal = this.controller.signal;
     const [head, shown] = curlBox(curl);
     this.curl = shown;
     this.told = h("div", { role: "status" });
-    this.shut = button(leave, { on: { click: () => this.dialog.close() } });
+    this.shut = button("Back", { on: { click: () => this.dialog.close() } });
     this.does = button(label, { kind, type: "submit", disabled: !curl });
     const form = h("form", { class: "form", on: { submit: (event) => this._submit(event) } }, content,
       head, shown, this.told, h("div", { class: "acts" }, this.shut, this.does));
@@ -94,7 +94,7 @@ export function field(id, label, input, ...rest) {
       rest.filter((part) => typeof part !== "string")),
     isWrong: false,
     say: (text) => setText(hint, text),
-    /** What is wrong with it; an empty list: nothing. */
+    /** What is wrong with it; an empty list: nothing */
     fault(texts) {
       one.isWrong = texts.length > 0;
       put(wrong, texts.map((text) => h("span", { class: "block" }, visible(text))));
@@ -102,6 +102,7 @@ export function field(id, label, input, ...rest) {
       else input.removeAttribute("aria-invalid");
     },
   };
+  hearHalf(input, () => one.fault([]));
   const text = rest.find((part) => typeof part === "string");
   if (text !== undefined) one.say(text);
   return one;
@@ -118,7 +119,7 @@ export function problemBox({ sentence, errors }, faults = errors) {
 /** Ask before a request is sent. words: what will happen, texts or elements. done(answer) is called after it. What
  * was sent is not called back when the dialog is closed meanwhile: the page is told all the same. */
 export function ask(frame, { title, words, label, kind, method = "POST", path, body, done }) {
-  const about = { title, label, kind, curl: curlOf(frame, method, path, body), leave: "Leave it" };
+  const about = { title, label, kind, curl: curlOf(frame, method, path, body) };
   const dialog = new Ask(frame, about, h("div", { class: "soft" }, words));
   dialog.act = async () => done(await call(method, path, { body, signal: frame.signal }));
   dialog.does.focus();

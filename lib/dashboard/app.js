@@ -20,7 +20,7 @@
 
 import { pause } from "./api.js";
 import { banner, forgetRecent, setTheme, tellCaller, tellDead, tellOf, tellRecent, turnTheme } from "./bar.js";
-import { Frame } from "./frame.js";
+import { forgetDrafts, Frame } from "./frame.js";
 import { button, h, hollow } from "./kit.js";
 import { showHelp, takeKeys } from "./keys.js";
 import { Live } from "./live.js";
@@ -173,8 +173,9 @@ function offer({ target }) {
   import("./suggest.js").then(({ suggest }) => suggest(target, () => live.queues.keys()), () => {});
 }
 
-/** Another key, or none, is used from now on: what the old one has shown goes. */
-async function signedOut() {
+/** Another key, or none, is used from now on: what the old one has shown goes. by: as signin.js tells it. Drafts stay
+ * for the same caller, unless somebody has signed out. */
+async function signedOut(by) {
   const before = caller;
   caller = null; // No page is shown meanwhile, wherever the browser's history leads.
   live.stop();
@@ -185,7 +186,9 @@ async function signedOut() {
   forgetSearches();
   forgetRecent();
   tellCaller(null);
-  caller = await signInAgain(before);
+  if (by) forgetDrafts();
+  caller = await signInAgain(before, by);
+  if (caller.name !== before.name) forgetDrafts();
   begin();
 }
 

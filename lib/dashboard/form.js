@@ -11,7 +11,7 @@
 // `Fields` is such a form without the JSON, for the fields of a request.
 
 import { parse, wears } from "./json.js";
-import { capital, h, icon, localTime, visible } from "./kit.js";
+import { capital, h, halfOf, hearHalf, icon, localTime, visible } from "./kit.js";
 import { pointerPart, fieldsOf, masksIn } from "./schema.js";
 
 const LEAST_SHOWN = 4;
@@ -67,11 +67,15 @@ class Field {
     this.isChanged = false;
     const shown = about.value == null ? "" : SHOWS[about.kind](about.value);
     this.input = this._input(id, shown);
-    this.input.addEventListener("input", () => {
-      this.isChanged = true;
+    const heard = () => {
       this.tell([]); // What was wrong is said of what was sent.
       changed();
+    };
+    this.input.addEventListener("input", () => {
+      this.isChanged = true;
+      heard();
     });
+    hearHalf(this.input, heard);
     this.fault = h("p", { class: "fault small dead", id: `${id}-fault`, hidden: true });
     const { isRequired, title, description, standard, kind } = about;
     const isTold = standard != null && kind !== "choice" && !["\"\"", "[]", "{}"].includes(JSON.stringify(standard));
@@ -79,7 +83,7 @@ class Field {
     const hint = hints.length > 0 && h("p", { class: "hint", id: `${id}-hint` }, hints.join(" "));
     const need = isRequired && h("span", { class: "faint" }, " · required");
     this.input.setAttribute("aria-describedby", `${hint ? `${id}-hint ` : ""}${id}-fault`);
-    this.element = h("div", { class: "field", "data-field": about.name },
+    this.element = h("div", { class: "field", "data-field": about.name, "data-other": about.isOther },
       h("label", { for: id }, visible(title), need), this.input, hint, this.fault);
   }
 
@@ -165,11 +169,13 @@ export class Fields {
     const [pairs, faults] = [[], []];
     for (const field of this.all) {
       const { name } = field.about;
+      const pointer = `${this.pointer}/${pointerPart(name)}`;
+      faults.push(...halfOf(field.input).map((detail) => ({ pointer, detail })));
       try {
         const json = isChange && !field.isChanged ? undefined : field.json;
         if (json !== undefined) pairs.push([name, json]);
       } catch (fault) {
-        faults.push({ pointer: `${this.pointer}/${pointerPart(name)}`, detail: `is no JSON: ${fault.message}` });
+        faults.push({ pointer, detail: `is no JSON: ${fault.message}` });
         pairs.push([name, JSON.stringify(field.input.value)]); // As a text it is not lost with its field.
       }
     }

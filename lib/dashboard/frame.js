@@ -1,6 +1,7 @@
 // What a page gets of the frame around it. The comment at the top of app.js says how a page is added.
 //
 //    frame.can("write")        whether the key allows it: a button is not made where it does not (read < write < admin)
+//    frame.lack("write")       what stands in their place then, once on a page
 //    frame.link("#/jobs", {}, "Jobs")    an <a>, or, where no page is there (yet), a <span>
 //    frame.repeat(read, …)     read(signal) now, and again when something has changed; not while nobody looks
 //                              (returns what has it read at once: after a change)
@@ -12,29 +13,78 @@
 //    frame.live                live.js: queues as they change
 //    frame.title("…")          another title, once it is known
 //    frame.go("#/…")           go there
+//    frame.keep(form, known)   what is typed into a <form> is kept when the page is left, and there again when it comes
+//                              back (returns what it knew then)
+//    frame.leave("#/…")        go there, and keep nothing of that; frame.back("#/…") is a button that does so
 
 import { pause } from "./api.js";
-import { h } from "./kit.js";
+import { button, h } from "./kit.js";
 import { keepFollowing } from "./live.js";
 
 const RANKS = ["read", "write", "admin"];
 const GONE = 404;
 const AGAIN_MS = 2000;
 
+/** What was typed in forms and not sent, by the addresses of their pages. It lies in this tab's memory alone, for the
+ * caller who has typed it: app.js has it forgotten when another one signs in, or somebody signs out. */
+const drafts = new Map();
+export const forgetDrafts = () => drafts.clear();
+
+const typedIn = (form) => [...form.elements].filter((one) => one.id && !one.closest("[hidden]"))
+  .map(({ id, value }) => [id, value]);
+
+/** In their order, for a field may be made by what stands in one before it. */
+function fillIn(form, typed) {
+  for (const [id, value] of typed) {
+    const one = form.elements[id];
+    if (one?.closest("[hidden]")) form.querySelector(".tabs button:last-child").click(); // It was typed as JSON.
+    if (!one || one.value === value) continue;
+    one.value = value;
+    for (const kind of ["input", "change"]) one.dispatchEvent(new Event(kind));
+    const fold = one.closest("details");
+    if (fold) fold.open = true;
+  }
+  form.prepend(h("p", { class: "soft", role: "status" }, "What you had typed is here again. Back throws it away."));
+}
+
 export class Frame {
   /** controller: aborted when the page is left. caller: as GET /api/caller names it. has(hash): whether such a page is
    * there. */
   constructor(controller, { live, caller, has }) {
-    Object.assign(this, { controller, signal: controller.signal, live, caller, has });
+    Object.assign(this, { controller, signal: controller.signal, live, caller, has, hash: location.hash });
   }
   can(scope) {
     return RANKS.indexOf(this.caller?.scope) >= RANKS.indexOf(scope);
+  }
+  lack(scope) {
+    return !this.can(scope) && h("span", { class: "small faint" }, `Changes take a key of scope ${scope}.`);
   }
   go(hash) {
     location.hash = hash;
   }
   link(hash, props, ...children) {
     return this.has(hash) ? h("a", { href: hash, ...props }, children) : h("span", { class: props.class }, children);
+  }
+  keep(form, known) {
+    const { hash } = this;
+    const draft = { known, ...drafts.get(hash) };
+    const fresh = String(typedIn(form));
+    this.signal.addEventListener("abort", () => {
+      drafts.delete(hash);
+      if (this.isDone || String(typedIn(form)) === fresh) return;
+      // The fields that only this payload has are made again from its JSON alone.
+      if (form.querySelector("[data-other]")) form.querySelector(".tabs button:last-child").click();
+      drafts.set(hash, { ...draft, typed: typedIn(form) });
+    });
+    if (draft.typed) fillIn(form, draft.typed);
+    return draft.known;
+  }
+  leave(hash) {
+    this.isDone = true;
+    this.go(hash);
+  }
+  back(href) {
+    return button("Back", { href, on: { click: () => this.leave(href) } });
   }
   title(text) {
     document.title = `${text} · Waybill`;

@@ -200,6 +200,15 @@ export function copier(source, text = () => source.textContent) {
 /** A text as one word of a POSIX shell. */
 export const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+/** What is wrong with a field that is half filled, in a list. The browser gives it out as an empty one. */
+export const halfOf = ({ type, validity }) =>
+  (validity.badInput ? [`This ${type === "number" ? type : "date"} is not complete`] : []);
+/** heard() is called when a field becomes half filled, and when it is so no more: there may be no `input` then. */
+export function hearHalf(input, heard) {
+  let was = 0;
+  input.addEventListener("keyup", () => was !== (was = halfOf(input).length) && heard());
+}
+
 /** Show elements in a <dialog>. It is closed by Escape and by its `close`, and then thrown away. */
 export function showDialog(label, ...content) {
   const dialog = h("dialog", { "aria-label": label }, h("div", { class: "sheet" }, content));

@@ -80,7 +80,8 @@ export function fieldsOf(schema, value) {
   const rows = [...Object.entries(known), ...others.map((name) => [name, {}])];
   return rows.map(([name, one]) => {
     const has = Object.hasOwn(value, name);
-    return fieldOf(name, one, schema, { isRequired: required.has(name), value: has ? value[name] : undefined });
+    const about = fieldOf(name, one, schema, { isRequired: required.has(name), value: has ? value[name] : undefined });
+    return { ...about, isOther: others.includes(name) };
   });
 }
 

@@ -3,12 +3,12 @@
 // or a log.
 
 import { get, hasKey, news, setKey } from "./api.js";
-import { button, h, setText, showDialog } from "./kit.js";
+import { button, h, now_ms, setText, showDialog } from "./kit.js";
 
 const PATH = new URL(".", document.baseURI).pathname;
 const NAME = PATH === "/" ? "waybill-key" : `waybill-key ${PATH}`; // Below a prefix there may be another Waybill.
 const SINCE = `${NAME} since`; // When this tab has signed in; and when a tab has signed out, for all to see:
-const OUT = `${NAME} out`;
+const OUT = `${NAME} out`; // 1796021593412 here
 const ANSWER_MS = 500; // A tab that is hidden, on a busy machine, takes some tenths of a second.
 const ASKS = "This Waybill asks for a key.";
 const channel = new BroadcastChannel(NAME);
@@ -18,8 +18,8 @@ let isOpen = false; // The dialog.
 let onSignOut = null;
 
 /** The caller that GET /api/caller names, {name, scope, expires_at, asks_for_key}: at once, with the key of another
- * tab, or when somebody has signed in. signedOut() is called when the key is gone, here or in another tab, or is
- * refused. */
+ * tab, or when somebody has signed in. signedOut(by) is called when the key is gone. by: "here" or "elsewhere", the tab
+ * where somebody has signed out; "" where the key was refused. */
 export async function signIn(signedOut) {
   onSignOut = signedOut;
   if (isOut()) forget();
@@ -28,44 +28,48 @@ export async function signIn(signedOut) {
 }
 
 /** Forget the key, here and in all other tabs. */
-export function signOut() {
-  tellOut();
-  forget();
-  onSignOut();
-}
+export const signOut = () => out("here");
 
 /** Ask for a key again, after a sign-out, or for the first time, where none was asked for until now. */
-export const signInAgain = ({ asks_for_key }) => ask(asks_for_key ? "You are signed out, in all tabs." : ASKS);
+export function signInAgain({ asks_for_key, expires_at: expires }, by) {
+  if (!asks_for_key) return ask(ASKS);
+  if (by) return ask("You are signed out, in all tabs.", by);
+  const isOver = expires && Date.parse(expires) < now_ms() + 30_000; // So far apart may the clocks be.
+  return ask(`Your key ${isOver ? "has expired" : "is not good any more"}. Sign in with another one.`);
+}
 
 channel.addEventListener("message", ({ data }) => {
   const key = sessionStorage.getItem(NAME);
   if (data.kind === "ask" && key) channel.postMessage({ kind: "key", key });
-  if (data.kind === "out") hearOut();
+  if (data.kind === "out") hearOut(data.by);
 });
 
-function hearOut() {
+function hearOut(by) {
   if (!hasKey() || isOpen) return; // Who is signing in has a key that nobody has signed out.
   forget();
-  if (!isAsking) onSignOut();
+  if (!isAsking) onSignOut(by && "elsewhere");
 }
 
 news.addEventListener("signed-out", () => {
-  if (isAsking || isOpen || !onSignOut) return;
-  if (hasKey()) tellOut();
-  forget();
-  onSignOut();
+  if (!isAsking && !isOpen && onSignOut) out("");
 });
 
-/** Tell the other tabs. WHY the time too: a page that was left for another one, and that the browser keeps for whoever
- * goes back, hears of nothing meanwhile. */
-function tellOut() {
-  localStorage.setItem(OUT, Date.now());
-  channel.postMessage({ kind: "out" });
+/** WHY the time too: a page that was left for another one, and that the browser keeps for whoever goes back, hears of
+ * nothing meanwhile. */
+function out(by) {
+  if (hasKey()) {
+    localStorage.setItem(OUT, `${Date.now()} ${by}`);
+    channel.postMessage({ kind: "out", by });
+  }
+  forget();
+  onSignOut(by);
 }
-const isOut = () => Number(localStorage.getItem(OUT)) > Number(sessionStorage.getItem(SINCE));
+const isOut = () => parseInt(localStorage.getItem(OUT)) > Number(sessionStorage.getItem(SINCE));
 
 // The time may reach a page that comes back later than the page itself.
-for (const event of ["pageshow", "storage"]) addEventListener(event, () => isOut() && hearOut());
+for (const event of ["pageshow", "storage"]) {
+  addEventListener(event, () => isOut() && hearOut(localStorage.getItem(OUT).split(" ")[1]));
+}
 
 function forget() {
   sessionStorage.removeItem(NAME);
@@ -108,8 +112,9 @@ async function use(key) {
   return found;
 }
 
-/** The dialog. It stays until a key is good. */
-function ask(why) {
+/** The dialog. It stays until a key is good: one that is typed here; or, unless somebody has signed out here, the key
+ * of another tab where somebody signs in. */
+function ask(why, by) {
   const told = h("p", { class: "dead small", role: "alert" });
   const props = { type: "password", class: "mono", placeholder: "wb_…", autocomplete: "off", spellcheck: "false" };
   const input = h("input", { id: "key", ...props, required: true, "aria-describedby": "key-hint" });
@@ -128,19 +133,26 @@ function ask(why) {
     dialog.showModal();
   });
   return new Promise((resolve) => {
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      enter.disabled = true;
-      const found = await use(input.value.trim()).catch((problem) => problem);
+    const attempt = async (key, refused) => {
+      if (enter.disabled) return;
+      enter.disabled = true; // One key at a time is tried.
+      const found = await use(key).catch((problem) => problem);
       enter.disabled = false;
-      if (found && !(found instanceof Error)) {
-        isOpen = false;
-        resolve(found);
-        dialog.close();
-        return;
-      }
-      setText(told, found ? found.sentence : "This key is not known here, or it has expired.");
-      input.select();
+      if (!found || found instanceof Error) return refused(found);
+      isOpen = false;
+      channel.removeEventListener("message", heard);
+      channel.postMessage({ kind: "key", key });
+      resolve(found);
+      dialog.close();
+    };
+    const heard = ({ data }) => data.kind === "key" && by !== "here" && attempt(data.key, () => {});
+    channel.addEventListener("message", heard);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      attempt(input.value.trim(), (problem) => {
+        setText(told, problem ? problem.sentence : "This key is not known here, or it has expired.");
+        input.select();
+      });
     });
   });
 }

@@ -1,43 +1,14 @@
 """Keys of callers: sign-in, what a key's scope shows, new tabs, sign-out; and no key where others could read it."""
 
-import secrets
-import signal
-import tempfile
 import unittest
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from lib.settings import api_keys
-from tests.browser.case import BrowserCase
+from tests.browser.case import AUDIT
 from tests.browser.held import held
-from tests.browser.tab import Tab
-
-READ, READ_ENTRY = api_keys.new_key("looker", "read", "", secrets.choice)
-WRITE, WRITE_ENTRY = api_keys.new_key("ops", "write", "", secrets.choice)
+from tests.browser.keys_case import READ, READ_ENTRY, WRITE, WRITE_ENTRY, KeysCase
 
 
-class Keys(BrowserCase):
-    keys: ClassVar[Path]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.keys = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="wb-keys-")), "keys")
-        cls.keys.write_text(f"{READ_ENTRY}\n{WRITE_ENTRY}\n", encoding="utf-8")
-        cls.settings = {"API_KEYS_FILE": cls.keys}
-        super().setUpClass()
-
-    def signed_in(self, key: str) -> Tab:
-        tab = self.opened()
-        self.sign_in(tab, key)
-        tab.wait_for("main h1")
-        return tab
-
-    def sign_in(self, tab: Tab, key: str) -> None:
-        tab.wait_for("#key")
-        tab.js("document.getElementById('key').focus()")
-        tab.type(key)
-        tab.press("Enter")
-
+class Keys(KeysCase):
     def test_the_key_is_asked_for_until_it_is_good(self) -> None:
         tab = self.opened()
         tab.wait_for("#key")
@@ -81,6 +52,8 @@ class Keys(BrowserCase):
                 tab.wait_for("[data-act=curl]")
                 shown = tab.js("[...document.querySelectorAll('[data-act]')].map(one => one.dataset.act)")
                 self.assertEqual(acts if tab is writer else ["curl"], shown)
+                told = "" if tab is writer else "Changes take a key of scope write."
+                self.assertEqual(told, tab.js("document.querySelector('.head .acts .faint')?.textContent ?? ''"))
                 tab.press("y")
                 self.assertIn('"Authorization: Bearer $KEY"', tab.text("dialog .curl"))
                 self.assertNotIn(key, tab.js("document.documentElement.outerHTML"))
@@ -100,6 +73,10 @@ class Keys(BrowserCase):
         tab = self.signed_in(WRITE)
         tab.js("location.hash = '#/queues/default'")
         tab.wait_for(".facts", "no limit")
+        tab.wait_for(".head .acts", "Changes take a key of scope admin.")
+        for width in (390, 1440):
+            tab.resize(width, 900)
+            self.assertEqual({"contrast": [], "names": [], "overflow": [], "targets": []}, tab.js(AUDIT))
 
         self.assertEqual(0, tab.count(".head .button, .panel header .acts button"))
 
@@ -118,6 +95,8 @@ class Keys(BrowserCase):
                     "[data-act=run], [data-act=pause], [data-act=delete], main a.button[href*='new'], [data-act=edit]"
                 )
                 self.assertEqual(acts if is_writer else 0, found, hash)
+                if not is_writer and hash.endswith("/hourly"):
+                    tab.wait_for(".head .acts", "Changes take a key of scope write.")
                 self.assertEqual(2 if is_writer and hash == "#/schedules" else 0, tab.count("main .box"))
         reader.bring_to_front()
         reader.js("location.hash = '#/schedules/+new'")
@@ -219,13 +198,6 @@ class Keys(BrowserCase):
         other = self.opened()
 
         other.wait_for("#key")
-
-    def write_keys(self, *entries: str) -> None:
-        """From now on these are the keys."""
-        before = len(self.server.logged("keys.reread"))
-        self.keys.write_text("\n".join(entries), encoding="utf-8")
-        self.server.signal(signal.SIGHUP)
-        self.server.wait_for("keys.reread", before + 1)
 
     def test_a_key_that_expires_meanwhile_is_forgotten_and_what_it_has_shown_too(self) -> None:
         tab = self.signed_in(WRITE)

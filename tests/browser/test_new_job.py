@@ -170,7 +170,11 @@ class NewJob(Form):
         self.set(tab, total="2.5")
         self.assertEqual({"payload"}, set(json.loads(self.body(tab))))
         self.assertEqual(2.5, self.pasted(tab)["payload"]["total"])
-        self.set(tab, priority='"low"', run_at="", tags="a b")
+        self.set(tab, priority='"low"', tags="a b", run_at="")
+        tab.wait_for(".curl", "/run_at This date is not complete")  # A part of it is deleted.
+        for _ in range(6):
+            tab.press("ArrowRight")
+            tab.press("Delete")
         self.assertIsNone(json.loads(self.body(tab))["run_at"])
         self.fit(tab)
 

@@ -42,7 +42,7 @@ class SchedulePages(BrowserCase):
     def press_in_dialog(self, tab: Tab, words: str) -> None:
         """Do what the dialog asks about."""
         tab.wait_for("dialog .curl", "/api/schedules/")
-        tab.wait_for("dialog .acts", words)
+        tab.wait_for("dialog .acts", f"Back{words}")
         tab.click("dialog .acts .button:last-child")
         tab.until("!document.querySelector('dialog')")
 

@@ -64,6 +64,30 @@ class Payload(Form):
         self.assertEqual(made["job"]["payload"], self.read("report")["job"]["payload"])
         tab.wait_for(".json", str(LARGE))
 
+    def test_all_that_is_wrong_is_said_at_once_and_what_the_preview_has_said_stays(self) -> None:
+        tab = self.opened_new("Nightly Clean", "echo")
+        self.type_into(tab, "#s-when", "30 2 * *")
+        self.type_into(tab, "#s-zone", "Berlin")
+        tab.wait_for("#s-when-wrong", "has 4 fields")
+        tab.wait_for("#s-zone-wrong", "no zone")
+        self.type_into(tab, "#s-payload-json", '{"days": 30,}')
+        tab.click("form .main")
+        tab.wait_for("#s-payload-json-fault", "Is no JSON")
+        tab.wait_for("#s-name-wrong", "takes a-z, 0-9, dot, _ and -.")
+        tab.wait_for("#s-when-wrong", "has 4 fields")
+        tab.wait_for("#s-zone-wrong", "no zone")
+        tab.complaints = [one for one in tab.complaints if "422" not in one]
+        self.fit(tab)
+        self.assertEqual("s-name", tab.js("document.activeElement.id"))
+        name, bar = "document.activeElement", "document.querySelector('.top')"  # The bar does not lie over it.
+        self.assertTrue(tab.js(f"{name}.getBoundingClientRect().top >= {bar}.getBoundingClientRect().bottom"))
+
+        self.type_into(tab, "#s-name", "nightly-clean")
+        self.type_into(tab, "#s-when", "30 2 * * *")
+        self.type_into(tab, "#s-zone", "Europe/Berlin")
+        self.type_into(tab, "#s-payload-json", '{"days": 30}')
+        self.saved(tab)
+
     def test_another_type_has_its_own_sample_and_keeps_what_somebody_has_typed(self) -> None:
         tab = self.opened_new("kept", "email")
         self.assertEqual("you@example.com", self.value(tab, "to"))

@@ -40,7 +40,7 @@ class Served(unittest.TestCase):
             with self.subTest(path):
                 status, body, fields = self.server.request("GET", path)
 
-                sent = travelling(file.read_bytes(), fields["content-type"])
+                sent = travelling(file.read_bytes())
                 self.assertEqual((200, sent), (status, body))
                 self.assertEqual("no-cache", fields["cache-control"])
                 self.assertIn("require-trusted-types-for 'script'", fields["content-security-policy"])

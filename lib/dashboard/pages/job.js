@@ -113,7 +113,8 @@ class JobPage {
     const graph = this.job.type === "workflow" && button("Graph", { glyph: "workflows", href: pageOf(this.job) });
     const { word, ...how } = this.edit ?? {};
     const edit = word && !graph && button(word, how);
-    put(this.buttons, rows.slice(0, 1), graph, edit, !graph && this.job.type && copy, rows.slice(1));
+    put(this.buttons, rows.slice(0, 1), graph, edit, !graph && this.job.type && copy, rows.slice(1),
+      this.frame.lack("write"));
     if (had) (this.buttons.querySelector(`[data-act="${had}"]`) ?? this.buttons.firstElementChild)?.focus();
   }
 

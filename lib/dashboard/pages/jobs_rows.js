@@ -90,7 +90,7 @@ export class Bulk extends Choice {
     const said = h("div", { class: "soft" }, "Asking what would happen…");
     const curl = curlOf(this.frame, "POST", path, JSON.stringify({ action, ids }));
     const title = `${word}: ${plural(ids.length, "job")}`;
-    const asked = new Ask(this.frame, { title, label: word, kind, curl, leave: "Leave it" }, said);
+    const asked = new Ask(this.frame, { title, label: word, kind, curl }, said);
     asked.does.disabled = true;
     asked.act = async () => {
       const refused = refusedOf(await post(path, { action, ids }, { signal: this.frame.signal }));

@@ -75,7 +75,7 @@ class JobForm {
     this.told = h("div", { class: "told form" });
     const type = this.id ? this._fillChange() : this._fillNew();
     const source = this.id ?? this.like;
-    const back = button("Leave it", { href: source ? `#/jobs/${source}` : "#/jobs" });
+    const back = this.frame.back(source ? `#/jobs/${source}` : "#/jobs");
     this.send = button(this.id ? "Change the job" : "Post the job", { kind: "main", type: "submit" });
     const payload = h("section", { class: "panel", "aria-label": "Payload" },
       h("header", {}, h("h2", {}, "Payload"), this.payload.tabs), h("div", { class: "pad" }, this.payload.element));
@@ -86,6 +86,7 @@ class JobForm {
     const beside = h("div", { class: "beside" }, inset("The same as curl", head, shown));
     this.place.replaceWith(h("div", { class: "split wide-side" }, form, beside));
     this._tellCurl();
+    this.frame.keep(form);
   }
 
   /** The form has what the job has. */
@@ -200,7 +201,7 @@ class JobForm {
   }
 
   _done(job) {
-    if (job.outcome !== "duplicate") return this.frame.go(`#/jobs/${job.id}`);
+    if (job.outcome !== "duplicate") return this.frame.leave(`#/jobs/${job.id}`);
     const link = this.frame.link(`#/jobs/${job.id}`, { class: "link mono" }, visible(job.id));
     const words = "Nothing new is queued: this job has the unique key. ";
     this.told.replaceChildren(h("p", { role: "alert" }, words, link));

@@ -86,7 +86,7 @@ class Queue {
   /** What the key may do. The buttons can be pressed once the queue is known. */
   _acts() {
     const { frame, name } = this;
-    if (!frame.can("admin")) return null;
+    if (!frame.can("admin")) return h("div", { class: "acts" }, frame.lack("admin"));
     const again = () => this.again();
     const toggle = () => this._pause();
     this.pause = this._act("Pause", toggle, "");

@@ -100,7 +100,7 @@ class Schedule {
       button(word, { glyph, kind, "data-act": name, on: { click: () => this.act(name) } }));
     const edit = button("Edit", { "data-act": "edit", href: `${hashOf(this.name)}/edit` });
     const [run, pause, gone] = made;
-    put(this.buttons, this.frame.can("write") ? [run, pause, edit, curl, gone] : curl);
+    put(this.buttons, this.frame.can("write") ? [run, pause, edit, curl, gone] : [curl, this.frame.lack("write")]);
     if (had) this.buttons.querySelector(`[data-act="${had}"]`)?.focus();
   }
 

@@ -8,7 +8,7 @@ import { curlOf, problemBox, showCurl } from "../actions.js";
 import { call, get, getText } from "../api.js";
 import { focusFault, PayloadForm } from "../form.js";
 import { MASK, parse, wears, WORN } from "../json.js";
-import { button, capital, ghosts, h, hollow, icon, panel, put, setText, trouble, visible } from "../kit.js";
+import { button, capital, ghosts, h, halfOf, hollow, icon, panel, put, setText, trouble, visible } from "../kit.js";
 import { firstOf, masksIn, sampleOf } from "../schema.js";
 import { field, Preview, select, setTime, timesOf } from "./schedule_fields.js";
 import { hashOf, pathOf, ZONE } from "./schedule_parts.js";
@@ -17,6 +17,8 @@ const OVERLAPS = { skip: "Skip the run", allow: "Run beside it", queue: "Wait fo
 const CATCH_UPS = { one: "Run once for all of them", none: "Skip what was missed", all: "Run each of the latest 100" };
 const KINDS = { job: "A job", workflow: "A workflow" };
 const WORKFLOW = { name: "letters", jobs: { first: { type: "email", payload: {} } } };
+const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
+const NAMED = "a-z, 0-9, dot, _ and -. ";
 const PAYLOAD = "/job/payload"; // Its form has a field for each of its own.
 /** Where the API's pointers lead: the beginning of a pointer, and the field. The first that fits. */
 const PLACES = [
@@ -32,7 +34,7 @@ export function page(frame, { name = null }) {
 
 class Editor {
   constructor(frame, name) {
-    Object.assign(this, { frame, name, known: null });
+    Object.assign(this, { frame, name, known: null, timed: [] });
     const crumbs = h("nav", { class: "crumbs", "aria-label": "Above" }, frame.link("#/schedules", {}, "Schedules"),
       name && [" / ", frame.link(hashOf(name), {}, name)]);
     const title = h("h1", {}, name ? ["Edit ", visible(name)] : "New schedule");
@@ -55,6 +57,7 @@ class Editor {
     this._make();
     this._fill(text ? parse(text) : { cron: "0 3 * * *", timezone: ZONE, overlap: "skip", catch_up: "one", job: {} });
     if (!name) this._choose();
+    this.known = frame.keep(this.form, this.known);
   }
 
   _make() {
@@ -65,7 +68,7 @@ class Editor {
     const types = Object.fromEntries([...this.types.keys()].map((type) => [type, type]));
     this.fields = {
       name: field("name", "Name", h("input", { ...plain, maxlength: 100, placeholder: "nightly-mail" }),
-        "a-z, 0-9, dot, _ and -. It stays as it is."),
+        `${NAMED}It stays as it is.`),
       when: field("when", "When", h("input", { ...plain, class: "mono", maxlength: 255, on: timed }),
         "Minute hour day month weekday; or a number: seconds between two runs."),
       zone: field("zone", "Time zone", h("input", { ...plain, list: "s-zones", on: timed }), zones),
@@ -108,10 +111,10 @@ class Editor {
       at.owner.row);
     this.save = button("Save", { kind: "main", type: "submit" });
     const curl = button("As curl", { glyph: "copy", on: { click: () => this._tellCurl() } });
-    const back = button("Leave it", { href: this.name ? hashOf(this.name) : "#/schedules" });
-    const form = h("form", { class: "stack", novalidate: true, on: { submit: (event) => this._submit(event) } },
+    const back = this.frame.back(this.name ? hashOf(this.name) : "#/schedules");
+    this.form = h("form", { class: "stack", novalidate: true, on: { submit: (event) => this._submit(event) } },
       h("div", { class: "halves" }, when, what), rules, this.told, h("div", { class: "acts" }, this.save, back, curl));
-    this.place.replaceWith(form);
+    this.place.replaceWith(this.form);
   }
 
   /** exact: a schedule as GET shows one. */
@@ -166,7 +169,7 @@ class Editor {
     return type?.payload_schema ?? {};
   }
 
-  /** The body of the PUT; null where something is wrong, which is told at its field. */
+  /** The body of the PUT; null where something is wrong or half filled, which is told at its field. */
   _wish() {
     const { fields: at } = this;
     const faults = [];
@@ -188,12 +191,13 @@ class Editor {
         payload: payload.faults.length ? null : json(payload.text, PAYLOAD) } }
       : { workflow: json(at.workflow.input.value, "/workflow") };
     faults.push(...this._strayMasks(made));
-    for (const one of Object.values(at)) one.fault([]);
-    const left = this._tellErrors(this.payload.tell(faults));
+    for (const one of Object.values(at)) one.fault(halfOf(one.input));
+    const isHalf = Object.values(at).some(({ isWrong }) => isWrong);
+    const left = this._tellErrors(this.payload.tell([...faults, ...this.timed]));
     put(this.told, left.map(({ detail }) => h("p", { class: "dead", role: "alert" }, capital(detail))));
     const owner = at.owner.input.value.trim();
     const rules = { overlap: at.overlap.input.value, catch_up: at.missed.input.value };
-    return faults.length ? null : { ...timesOf(at), ...made, ...rules, ...(owner && { owner }) };
+    return isHalf || faults.length ? null : { ...timesOf(at), ...made, ...rules, ...(owner && { owner }) };
   }
 
   /** Masks where the schedule has no secret that the server could keep: they would be sent in place of one. */
@@ -207,13 +211,14 @@ class Editor {
     event.preventDefault();
     const wish = this._wish();
     const name = this.name ?? this.fields.name.input.value.trim();
-    if (!name) this.fields.name.fault(["is missing"]);
-    if (!wish || !name) return focusFault(this.element);
+    const isNamed = NAME.test(name);
+    if (!isNamed) this.fields.name.fault([name ? `takes ${NAMED}First a letter or digit.` : "is missing"]);
+    if (!wish || !isNamed) return focusFault(this.element);
     this.save.disabled = true;
     try {
       const body = JSON.stringify(wish);
       await call("PUT", pathOf(name), { body, headers: this._match(), signal: this.frame.signal });
-      this.frame.go(hashOf(name));
+      this.frame.leave(hashOf(name));
     } catch (problem) {
       if (!this.frame.signal.aborted) await this._refused(problem, name);
     } finally {
@@ -251,9 +256,13 @@ class Editor {
     return left;
   }
 
-  /** What the preview says of the times; nothing where they are right. */
+  /** What the preview says of the times; nothing where they are right. A save that is not sent says it too. */
   _tellTimes(errors) {
-    for (const name of ["when", "zone", "jitter", "starts", "ends"]) this.fields[name].fault([]);
+    this.timed = errors;
+    for (const name of ["when", "zone", "jitter", "starts", "ends"]) {
+      const one = this.fields[name];
+      one.fault(one.isWrong ? halfOf(one.input) : []);
+    }
     this._tellErrors(errors);
   }
 

@@ -97,7 +97,7 @@ export class Bulk extends Choice {
     const curl = curlOfEach(this.frame, "POST", names, (one) => `api/schedules/${one}/${name}`);
     const others = names.length - MOST_NAMED;
     const some = `${names.slice(0, MOST_NAMED).join(", ")}${others > 0 ? ` and ${plural(others, "other")}` : ""}.`;
-    const about = { title, label: `${word}: ${names.length}`, curl, leave: "Leave it" };
+    const about = { title, label: `${word}: ${names.length}`, curl };
     const asked = new Ask(this.frame, about, h("p", { class: "soft" }, words), h("p", { class: "small" }, some));
     this.bar = h("div", {});
     asked.told.before(this.bar);

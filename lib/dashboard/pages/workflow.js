@@ -149,7 +149,7 @@ class Workflow {
     const href = `#/requests/${encodeURIComponent(request_id)}`;
     const copy = button("As curl", { glyph: "copy", "data-act": "curl", on: { click: () => this.tellCurl() } });
     const hadFocus = this.buttons.contains(document.activeElement);
-    put(this.buttons, rows, request_id && button("Timeline", { glyph: "clock", href }), copy);
+    put(this.buttons, rows, request_id && button("Timeline", { glyph: "clock", href }), copy, this.frame.lack("write"));
     if (hadFocus) this.buttons.firstElementChild.focus();
   }
 
