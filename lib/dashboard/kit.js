@@ -244,10 +244,17 @@ export function seconds(s) {
   if (s < 0.001) return "<1 ms";
   if (s < 0.9995) return `${Math.round(s * 1000)} ms`;
   if (s < 9.95) return `${s.toFixed(1)} s`;
-  if (s < 90) return `${Math.round(s)} s`;
-  if (s < 5400) return `${Math.round(s / 60)} min`;
-  if (s < 129_600) return `${Math.round(s / 3600)} h`;
+  if (s < 120) return `${Math.round(s)} s`;
+  if (s < 7200) return `${Math.round(s / 60)} min`;
+  if (s < 172_800) return `${Math.round(s / 3600)} h`;
   return `${Math.round(s / 86_400)} d`;
+}
+
+/** A time that somebody has set, as it is: 90 -> "90 s"; 5400 -> "90 min"; 3600 -> "1 h". */
+export function exactly(s) {
+  if (s < 1) return `${number(s * 1000)} ms`;
+  const [length, unit] = [[86_400, "d"], [3600, "h"], [60, "min"]].find(([length]) => s % length === 0) ?? [1, "s"];
+  return `${number(s / length)} ${unit}`;
 }
 
 // Times: in the reader's zone, with UTC in the title. A clock of the reader's that is off by more than half a minute

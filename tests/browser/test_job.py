@@ -142,6 +142,15 @@ class JobPage(BrowserCase):
         wait_until(lambda: self.state(job_id) == "dead", "the job is dead")
         return job_id, flag
 
+    def test_a_time_that_was_set_is_told_exactly_and_a_measured_one_shortly(self) -> None:
+        cases = {0.5: ("500 ms", "500 ms"), 90: ("90 s", "90 s"), 149: ("2 min", "149 s"), 300: ("5 min", "5 min")}
+        cases |= {3600: ("60 min", "1 h"), 5400: ("90 min", "90 min"), 86_400: ("24 h", "1 d"), 259_200: ("3 d", "3 d")}
+
+        both = f"{json.dumps([*cases])}.map(s => [seconds(s), exactly(s)])"
+        found = self.opened().js(f"import('/dashboard/kit.js').then(({{seconds, exactly}}) => {both})")
+
+        self.assertEqual([list(texts) for texts in cases.values()], found)
+
     def test_a_dead_job_is_run_again_by_the_keyboard_to_its_effect(self) -> None:
         job_id, flag = self.dead_job()
         tab = self.opened(f"#/jobs/{job_id}")

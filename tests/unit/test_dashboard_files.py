@@ -21,8 +21,8 @@ FORBIDDEN = (
     r"\bon(click|error|load|submit|input|change)\s*=",
     r"\bdocument\.cookie\b",
 )
-MOST_BYTES = 366_000
-MOST_GZIPPED = 138_000  # What travels, if one opens every page.
+MOST_BYTES = 370_000
+MOST_GZIPPED = 140_000  # What travels, if one opens every page.
 MOST_FILES = 57
 MOST_LINES = 320
 

@@ -4,12 +4,13 @@ import { hasEnded } from "../actions.js";
 import { get } from "../api.js";
 import { tree } from "../json.js";
 import {
-  capital, clockWithSeconds, copier, day, h, heads, icon, now_ms, number, panel, plural, seconds, setText, state, sum,
-  visible, when, workerOf,
+  capital, clockWithSeconds, copier, day, exactly, h, heads, icon, now_ms, number, panel, plural, seconds, setText,
+  state, sum, visible, when, workerOf,
 } from "../kit.js";
 
 const ORDINALS = ["", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"];
-const ordinal = (n) => ORDINALS[n] ?? `${number(n)}th`;
+const ENDINGS = ["", "st", "nd", "rd"];
+const ordinal = (n) => ORDINALS[n] ?? `${number(n)}${(Math.floor(n / 10) % 10 !== 1 && ENDINGS[n % 10]) || "th"}`;
 const apart_s = (from, to) => (Date.parse(to) - Date.parse(from)) / 1000;
 
 /** What a job is about, in a line: recipient and subject of a mail, URL of a webhook; else nothing. */
@@ -193,8 +194,8 @@ export function about(job, frame) {
     ["Due", hasEnded(job) ? null : time(job.run_at)], ["Ended", time(job.finished_at)],
     ["Expires", time(job.expires_at)], ["Gives up", time(job.give_up_at)],
     ["Attempts", `${job.attempts} of ${job.max_attempts ?? "–"}`],
-    ["Time-out", job.timeout_s && seconds(job.timeout_s)],
-    ["Backoff", backoff && `${seconds(backoff.base_s)}, at most ${seconds(backoff.cap_s)}`],
+    ["Time-out", job.timeout_s && exactly(job.timeout_s)],
+    ["Backoff", backoff && `${exactly(backoff.base_s)}, at most ${exactly(backoff.cap_s)}`],
     ["Worker", worker && h("span", { class: "mono", title: worker }, workerOf(worker))],
     ["Group", job.group], ["Unique", job.unique_key && mono(job.unique_key)],
     ["Schedule", schedule && frame.link(`#/schedules/${schedule}`, { class: "link" }, schedule)],

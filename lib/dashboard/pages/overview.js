@@ -167,8 +167,10 @@ export class Tiles {
   }
 
   _draw(at, values, kind, label) {
-    const top = Math.max(...values, at < 3 ? 4 : 0.001);
-    this.places[at].picture.replaceChildren(spark(values, { kind, label: `${label}; most: ${number(top)}`, top }));
+    const [least, said] = at < 3 ? [4, number] : [0.001, (s) => seconds(s || null)];
+    const most = Math.max(...values);
+    const about = { kind, label: `${label}; most: ${said(most)}`, top: Math.max(most, least) };
+    this.places[at].picture.replaceChildren(spark(values, about));
   }
 
   show(queues) {
@@ -177,9 +179,11 @@ export class Tiles {
     const minute = (name) => sum(queues.map((queue) => queue.per_minute[name]));
     const [completed, failed] = [minute("completed"), minute("retried") + minute("dead")];
     const attempts = completed + failed;
-    const waiting = oldest ? `oldest ${seconds(oldestAge_s(oldest))}, in ${oldest.name}` : "nothing waits";
+    const ready = sum(queues.map((queue) => queue.counts.ready));
+    const since = oldest && `oldest ${seconds(oldestAge_s(oldest))}, in ${oldest.name}`;
     // How many waited at a time is counted nowhere: starts, redrives and deletions have no series.
-    this._set(0, number(sum(queues.map((queue) => queue.counts.ready))), "", `${waiting} · curve: arrivals`);
+    const notes = [ready ? since : "nothing waits", "curve: arrivals"];
+    this._set(0, number(ready), "", notes.filter(Boolean).join(" · "));
     const ofHour = this.stats ? `${number(this.stats.totals.completed)} in the last hour` : "";
     this._set(1, number(completed), "a minute", ofHour);
     const isShare = attempts >= LEAST_ATTEMPTS;

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import {
-  button, capital, clockWithSeconds, ghosts, h, heads, hollow, keptParts, number, panel, plural, seconds, setText,
+  button, capital, clockWithSeconds, exactly, ghosts, h, heads, hollow, keptParts, number, panel, plural, setText,
   state, trouble, visible, when, workerOf,
 } from "../kit.js";
 import { STATES } from "../search.js";
@@ -169,7 +169,7 @@ class Queue {
 
   _showLimits() {
     const { concurrency, rate, max_depth: depth, groups, limited } = this.queue;
-    const rated = (one) => one && `${plural(one.limit, "start")} in ${seconds(one.per_s)}`;
+    const rated = (one) => one && `${plural(one.limit, "start")} in ${exactly(one.per_s)}`;
     const each = [groups?.concurrency && `${number(groups.concurrency)} at once`, rated(groups?.rate),
       groups?.max_depth != null && `${number(groups.max_depth)} ready`].filter(Boolean);
     const facts = [

@@ -5,7 +5,7 @@ import { curlOf, showCurl } from "../actions.js";
 import { get } from "../api.js";
 import { MASK } from "../json.js";
 import {
-  button, ghosts, h, heads, hollow, icon, keptParts, number, panel, plural, put, seconds, setText, shortId, state,
+  button, exactly, ghosts, h, heads, hollow, icon, keptParts, number, panel, plural, put, setText, shortId, state,
   trouble, visible, when,
 } from "../kit.js";
 import { data } from "./job_parts.js";
@@ -155,7 +155,7 @@ class Schedule {
     const rows = [
       ["Rule", h("span", {}, rule({ cron, every_s: every, timezone: schedule.timezone }))],
       ["Makes", job ? visible(job.type) : "a workflow"], ["Queue", frame.link(search, { class: "link" }, queue)],
-      ["Jitter", schedule.jitter_s > 0 && `up to ${seconds(schedule.jitter_s)} late`],
+      ["Jitter", schedule.jitter_s > 0 && `up to ${exactly(schedule.jitter_s)} late`],
       ["Not before", time(schedule.starts_at)], ["Not after", time(schedule.ends_at)],
       ["If one runs", OVERLAP[schedule.overlap]], ["If missed", MISSED[schedule.catch_up]],
       ["So far", `${plural(counts.fired, "run")}, ${number(counts.skipped)} skipped, ${number(counts.missed)} missed`],

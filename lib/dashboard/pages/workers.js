@@ -4,8 +4,8 @@
 import { get } from "../api.js";
 import { tellHealth } from "../bar.js";
 import {
-  button, clockOrDay, ghosts, h, heads, hollow, icon, now_ms, number, panel, plural, seconds, setText, sum, trouble,
-  visible, when, workerOf,
+  button, clockOrDay, exactly, ghosts, h, heads, hollow, icon, now_ms, number, panel, plural, seconds, setText, sum,
+  trouble, visible, when, workerOf,
 } from "../kit.js";
 
 const SHOWN = 5;
@@ -122,7 +122,7 @@ class Workers {
     const note = [type && type !== queue ? queue : "", done, progress?.note].filter(Boolean).join(" · ");
     const isLong = timeout_s && ran_s > timeout_s * 0.8;
     const took = h("span", { class: `num ${isLong ? "retried" : "soft"}` },
-      ran_s === null ? "claimed" : seconds(ran_s), timeout_s && ` of ${seconds(timeout_s)}`);
+      ran_s === null ? "claimed" : seconds(ran_s), timeout_s && ` of ${exactly(timeout_s)}`);
     const rest = h("span", { class: "faint" }, " ", visible(note));
     const name = h("span", { class: "cut" }, h("strong", {}, visible(type ?? queue)), rest);
     return h("li", {}, this.frame.link(`#/jobs/${id}`, { class: "run", "data-id": id },
