@@ -31,7 +31,7 @@ FOLDERS = ("browser", "system", "wire", "redis", "unit")
 ALONE = "browser."
 """Of these files one runs at a time, beside others: a browser by itself keeps two cores busy."""
 FILE_S = 240.0
-AT_ONCE = min(3, 1 + (os.cpu_count() or 1))  # A file waits half of its time for some deadline of Waybill's.
+AT_ONCE = min(4, 2 * (os.cpu_count() or 1))  # A file waits half of its time for some deadline of Waybill's.
 SLOWEST = 10
 LOOK_S = 0.02
 
