@@ -83,9 +83,15 @@ def _lua_character(one: str) -> bytes:
 def shows(record: JobRecord, sought: str) -> bool:
     """Whether `sought`, which has no control character, stands in the shown JSON of what was asked for, or of the
     error."""
-    fitting = re.compile(b"".join(_parts(folded(sought), lambda one: re.escape(one).encode())).decode())
+    needle = folded(sought)
+    small = _small_ascii if needle.isascii() else folded  # The former is ten times as fast.
+    fitting = re.compile(b"".join(_parts(needle, lambda one: re.escape(one).encode())).decode())
     texts = (*_texts_of_spec(record), *_texts_of_error(record))
-    return any(fitting.search(_MASKED.sub(_HIDDEN, folded(text))) for text in texts)
+    return any(fitting.search(_MASKED.sub(_HIDDEN, small(text))) for text in texts)
+
+
+def _small_ascii(text: str) -> str:
+    return text.encode("utf-8", "replace").lower().decode()
 
 
 def _texts_of_spec(record: JobRecord) -> list[str]:
