@@ -94,7 +94,7 @@ export function field(id, label, input, ...rest) {
       rest.filter((part) => typeof part !== "string")),
     isWrong: false,
     say: (text) => setText(hint, text),
-    /** What is wrong with it; an empty list: nothing */
+    /** What is wrong with it; an empty list: nothing. */
     fault(texts) {
       one.isWrong = texts.length > 0;
       put(wrong, texts.map((text) => h("span", { class: "block" }, visible(text))));

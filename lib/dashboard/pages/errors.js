@@ -93,7 +93,7 @@ class Errors {
     const hint = "Attempts that fail are shown here by what went wrong.";
     put(this.none, !found.items.length && hollow("completed", "Nothing failed", hint));
     this.note.hidden = !found.left_out;
-    setText(this.note, `${plural(found.left_out, "kind")} more, of each of which fewer died.`);
+    setText(this.note, `${plural(found.left_out, "kind")} more, of none of which more died.`);
   }
 
   _row(group, { from, step_s }) {
